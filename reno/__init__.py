@@ -1,0 +1,1 @@
+"""What all rooms share: the domain, the contract's Python, the ports and their adapters."""

@@ -1,0 +1,80 @@
+"""Finds the settings: environment over file over defaults. Unknown keys are refused, wherever they stand."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from reno.config.settings import Settings
+
+PREFIX = "RENO_"
+FILE_VARIABLE = "RENO_CONFIG"
+DEFAULT_FILE = Path("reno.toml")
+
+
+class ConfigError(Exception):
+    """A setting is unknown or wrong; one line a fault."""
+
+
+class _Sources(Settings, BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        path = config_file()
+        file = (TomlConfigSettingsSource(settings_cls, toml_file=path),) if path else ()
+        return (init_settings, env_settings, *file)
+
+
+def config_file() -> Path | None:
+    """The file that is read: $RENO_CONFIG, else ./reno.toml where it exists. Raises ConfigError when the named one is missing."""
+    if named := os.environ.get(FILE_VARIABLE):
+        if not Path(named).is_file():
+            raise ConfigError(f"{FILE_VARIABLE}: no file {named}")
+        return Path(named)
+    return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
+
+
+def load(overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Raises ConfigError naming every unknown or wrong key. `overrides` win over everything (command line)."""
+    unknown = [name for name in os.environ if name.startswith(PREFIX) and not _is_known(name)]
+    if unknown:
+        raise ConfigError("\n".join(f"{name}: no such setting" for name in sorted(unknown)))
+    try:
+        sourced = _Sources(**(overrides or {}))
+    except ValidationError as error:
+        lines = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise ConfigError("\n".join(lines)) from error
+    except ValueError as error:  # TOML that does not parse, an environment value that is no JSON
+        raise ConfigError(str(error)) from error
+    return Settings.model_validate(sourced.model_dump())
+
+
+def _is_known(name: str) -> bool:
+    if name == FILE_VARIABLE:
+        return True
+    head, _, rest = name.removeprefix(PREFIX).lower().partition("__")
+    field = Settings.model_fields.get(head)
+    if field is None:
+        return False
+    if not rest:
+        return True
+    nested = getattr(field.annotation, "model_fields", {})
+    return rest in nested

@@ -1,0 +1,184 @@
+"""All settings, with their limits. From the environment (RENO_LOG__SERVERS=...), then a TOML file, then these defaults."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from reno.domain.priority import Priority
+
+Address = Annotated[str, Field(pattern=r"^[^\s:]+:\d{1,5}$")]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Count = Annotated[int, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """Refuses keys that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LogSettings(Section):
+    """NATS JetStream, as clients and as creators of streams."""
+
+    servers: tuple[str, ...] = ("nats://127.0.0.1:7422",)
+    monitor_url: str = "http://127.0.0.1:7423"
+    require_synced: bool = True
+    """Readiness refuses a server that does not say sync_always."""
+    replicas: Annotated[int, Field(ge=1, le=5)] = 1
+    shards: Annotated[int, Field(ge=1, le=1024)] = 4
+    """Of a lane's stream when it is created; afterwards the stream's own metadata counts."""
+    max_bytes_high: Count = 1 << 30
+    max_bytes_medium: Count = 2 << 30
+    max_bytes_low: Count = 4 << 30
+    publish_timeout_s: Seconds = 1.0
+
+    def max_bytes(self, priority: Priority) -> int:
+        """The stream's limit; full means this much is unprocessed."""
+        return {
+            Priority.HIGH: self.max_bytes_high,
+            Priority.MEDIUM: self.max_bytes_medium,
+            Priority.LOW: self.max_bytes_low,
+        }[priority]
+
+
+class InboxSettings(Section):
+    """Where gateways read each lane's embedded inbox."""
+
+    high: Address = "127.0.0.1:7413"
+    medium: Address = "127.0.0.1:7414"
+    low: Address = "127.0.0.1:7415"
+
+    def address(self, priority: Priority) -> str:
+        """Of the processor that owns the lane's directory."""
+        return {Priority.HIGH: self.high, Priority.MEDIUM: self.medium, Priority.LOW: self.low}[
+            priority
+        ]
+
+
+class IngestionSettings(Section):
+    """The backends' door."""
+
+    listen: Address = "127.0.0.1:7400"
+    max_payload_bytes: Count = 32 * 1024
+    max_batch_events: Count = 1000
+    max_batch_bytes: Count = 1024 * 1024
+    max_unanswered_batches: Count = 16
+    max_envelope_events: Annotated[int, Field(gt=0, le=4095)] = 4095
+    max_envelope_bytes: Count = 900 * 1024
+    """Below the log's max_payload (1 MiB)."""
+    max_waiting_bytes_per_shard: Count = 8 * 1024 * 1024
+    """Events that wait for their envelope; more are refused as FULL."""
+    deadline_s: Seconds = 5.0
+    """An envelope that the log has not confirmed by then is UNCERTAIN."""
+    retry_after_s: Seconds = 1.0
+    stream_life_s: Seconds = 3600.0
+
+
+class GatewaySettings(Section):
+    """The devices' door and its internal deliver port."""
+
+    listen: Address = "127.0.0.1:7401"
+    listen_internal: Address = "127.0.0.1:7411"
+    advertise: Address | None = None
+    """host:port that processors reach listen_internal by; absent: listen_internal itself."""
+    gateway_id: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[!-~]+$")] = (
+        "gateway-1"
+    )
+    max_sessions: Count = 20_000
+    max_sessions_per_member: Count = 64
+    max_page_rows: Annotated[int, Field(gt=0, le=1000)] = 200
+    max_page_bytes: Count = 1024 * 1024
+    max_outbox_rows: Count = 500
+    max_outbox_bytes: Count = 1024 * 1024
+    max_outbox_bytes_total: Count = 512 * 1024 * 1024
+    max_acknowledged_waiting: Count = 100_000
+    checkpoint_interval_s: Seconds = 15.0
+    look_interval_s: Seconds = 30.0
+    """Every session reads its inbox this often (jittered) though nothing happened."""
+    register_wait_s: Seconds = 0.25
+    acknowledge_interval_s: Seconds = 1.0
+    read_timeout_s: Seconds = 2.0
+    retry_s: Seconds = 0.5
+    stalled_after_s: Seconds = 30.0
+    stream_life_s: Seconds = 3600.0
+    """Streams end after this long, jittered by a fifth, with a reconnect hint."""
+    drain_spread_s: Seconds = 5.0
+    """Devices of a draining gateway are told to come back spread over this long."""
+    drain_wait_s: Seconds = 2.0
+
+
+class ProcessorSettings(Section):
+    """One lane's processor. `priority` comes from the command line in most set-ups."""
+
+    priority: Annotated[str, Field(pattern="^(high|medium|low)$")] = "high"
+    listen_internal: Address | None = None
+    """Absent: the lane's address in inbox."""
+    max_batch_events: Count = 8192
+    """Events that are folded and stored in one go, per shard."""
+    deliver_timeout_s: Seconds = 0.25
+    lookup_timeout_s: Seconds = 0.25
+    remembered_members_per_shard: Count = 100_000
+    explain_s: Seconds = 86_400.0
+    """The journal is kept for this long, or the longest duplicate window where that is longer."""
+    retry_s: Seconds = 0.5
+    dead_letter_max_bytes: Count = 1 << 28
+    """Of the stream that keeps what could not be processed."""
+
+
+class PresenceSettings(Section):
+    """Who is online. `replicas` are the internal addresses that gateways attach to and processors ask."""
+
+    listen: Address = "127.0.0.1:7402"
+    listen_internal: Address = "127.0.0.1:7412"
+    replicas: tuple[Address, ...] = ("127.0.0.1:7412",)
+    lease_s: Seconds = 5.0
+    max_sessions: Count = 5_000_000
+    max_lookup_members: Count = 5000
+
+
+class TelemetrySettings(Section):
+    """Logs always; traces and metrics when an OTLP endpoint is given."""
+
+    log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
+    log_format: Annotated[str, Field(pattern="^(json|text)$")] = "json"
+    otlp_endpoint: str | None = None
+    metrics_interval_s: Seconds = 10.0
+
+
+class ServerSettings(Section):
+    """What all doors share."""
+
+    drain_s: Seconds = 10.0
+    """How long calls in flight may take after SIGTERM."""
+    max_connection_idle_s: Seconds = 600.0
+    max_concurrent_streams: Count = 10_000
+    max_metadata_bytes: Count = 16 * 1024
+
+
+class SupervisorSettings(Section):
+    """`reno up`."""
+
+    silent_after_s: Seconds = 10.0
+    """A child whose health check is unanswered for this long is killed and started again."""
+    restart_delay_s: Seconds = 0.2
+    max_restart_delay_s: Seconds = 5.0
+    start_timeout_s: Seconds = 30.0
+    stop_timeout_s: Seconds = 15.0
+
+
+class Settings(Section):
+    """Everything. `reno config show` prints it with where each value came from."""
+
+    data_dir: Path = Path("reno-data")
+    catalogue: Path | None = None
+    """A TOML file; absent: the shipped catalogue."""
+    log: LogSettings = LogSettings()
+    inbox: InboxSettings = InboxSettings()
+    ingestion: IngestionSettings = IngestionSettings()
+    gateway: GatewaySettings = GatewaySettings()
+    processor: ProcessorSettings = ProcessorSettings()
+    presence: PresenceSettings = PresenceSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+    server: ServerSettings = ServerSettings()
+    supervisor: SupervisorSettings = SupervisorSettings()

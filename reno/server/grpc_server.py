@@ -1,0 +1,102 @@
+"""A gRPC server with health, reflection and a drain: what every role listens with."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from reno.config.settings import ServerSettings
+from reno.server.identity import Identify
+from reno.server.interceptor import DoorInterceptor
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+class PortTaken(Exception):
+    """Somebody else listens on the address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service to serve: its full name, its generated add_..._to_server and the servicer."""
+
+    name: str
+    add: Callable[[Any, grpc.aio.Server], None]
+    servicer: Any
+
+
+class GrpcServer:
+    """One listening port. Services are NOT_SERVING until `ready(name, True)`."""
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        address: str,
+        services: Sequence[Service],
+        identify: Identify,
+        *,
+        public: bool,
+        max_receive_bytes: int,
+    ) -> None:
+        self._settings = settings
+        self._names = [service.name for service in services]
+        self._server = grpc.aio.server(
+            interceptors=[DoorInterceptor(identify)],
+            options=_options(settings, max_receive_bytes),
+        )
+        self._health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        for service in services:
+            service.add(service.servicer, self._server)
+        if public:
+            shown = [*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME]
+            reflection.enable_server_reflection(shown, self._server)
+        try:
+            self.port = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise PortTaken(f"cannot listen on {address}: is something else there?") from error
+        self.address = f"{address.rpartition(':')[0]}:{self.port}"
+
+    async def start(self) -> None:
+        """Listens; nothing is SERVING yet."""
+        for name in self._names:
+            await self.ready(name, False)
+        await self._health.set("", SERVING)
+        await self._server.start()
+
+    async def ready(self, name: str, is_ready: bool) -> None:
+        """What the health service says of a service."""
+        await self._health.set(name, SERVING if is_ready else NOT_SERVING)
+
+    async def all_ready(self, is_ready: bool) -> None:
+        """The same for every service of this port."""
+        for name in self._names:
+            await self.ready(name, is_ready)
+
+    async def say_goodbye(self) -> None:
+        """NOT_SERVING for good, for all that watch; calls are still served."""
+        await self._health.enter_graceful_shutdown()
+
+    async def stop(self) -> None:
+        """Takes no new calls, lets those in flight finish for drain_s, then ends them."""
+        await self._server.stop(self._settings.drain_s)
+
+
+def _options(settings: ServerSettings, max_receive_bytes: int) -> list[tuple[str, int]]:
+    return [
+        # Two processes on one port would split the callers between them without a word.
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_receive_message_length", max_receive_bytes),
+        ("grpc.max_metadata_size", settings.max_metadata_bytes),
+        ("grpc.max_concurrent_streams", settings.max_concurrent_streams),
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+        ("grpc.http2.max_ping_strikes", 0),
+        ("grpc.max_connection_idle_ms", int(settings.max_connection_idle_s * 1000)),
+    ]

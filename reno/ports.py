@@ -273,6 +273,10 @@ class PresenceAnnouncer(Protocol):
         """Never waits."""
         ...
 
+    async def wait(self) -> None:
+        """Returns after stop. Raises what went wrong for good: errors.WrongState (FENCED) when a newer epoch of this gateway is attached, so that this one must not serve."""
+        ...
+
     async def stop(self) -> None:
         """Says goodbye to every replica that is attached, within a second."""
         ...

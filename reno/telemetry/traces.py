@@ -1,16 +1,23 @@
 """Traces that follow one event across NATS and gRPC: each hop adds a span to the event's own trace context."""
 
+import re
+
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 _tracer = trace.get_tracer("reno")
+_SAMPLED = frozenset("13579bdf")
 _propagator = TraceContextTextMapPropagator()
+
+# A call's own header is as its caller made it: it may be anything.
+_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-([0-9a-f]{2})")
 
 
 def is_sampled(traceparent: str) -> bool:
-    """The caller wants this event traced (W3C flag 01)."""
-    return len(traceparent) == 55 and int(traceparent[-2:], 16) & 1 == 1
+    """The caller wants this event traced (W3C flag 01); no for what is no traceparent."""
+    match = _TRACEPARENT.fullmatch(traceparent)
+    return match is not None and int(match[1], 16) & 1 == 1
 
 
 def trace_id(traceparent: str) -> str:

@@ -47,4 +47,10 @@ def open_journal_entry(value: bytes) -> JournalEntryProto:
     """Raises Unreadable."""
     if value[:1] != JOURNAL_VERSION:
         raise Unreadable(f"journal entry of version {value[:1].hex() or 'none'}")
-    return JournalEntryProto.FromString(value[1:])
+    try:
+        try:
+        return JournalEntryProto.FromString(value[1:])
+    except DecodeError as error:
+        raise Unreadable("not a journal entry") from error
+    except DecodeError as error:
+        raise Unreadable("not a journal entry") from error

@@ -1,0 +1,58 @@
+# What a clean clone needs: sh, GNU make, python3 >= 3.11 with venv. Go only for the Go client and its tests.
+SHELL := /bin/sh
+VENV := .venv/bin
+export HOME := $(or $(HOME),$(CURDIR)/.tools/home)
+# Only reno and its children read RENO_*; where CI is set, a skipped test fails the run.
+PYTEST := $(VENV)/python -m pytest $(if $(CI),-p tests.house.no_skips)
+
+.PHONY: help demo test check setup lint format types imports protos breaking generated proto lock clean
+
+help:
+	@echo "make demo    the whole mesh on this machine, scene by scene, then it is gone"
+	@echo "make test    every test          make check   every test and every rule"
+	@echo "make proto   generate from protos/    make lock    requirements.lock from pyproject.toml"
+	@echo "make setup   .venv alone         make clean   back to a fresh clone"
+
+demo: setup
+	$(VENV)/reno demo
+
+test: setup
+	$(PYTEST) $(TESTS)
+
+check: lint format types imports protos breaking generated test
+
+setup:
+	@scripts/setup
+
+lint: setup
+	$(VENV)/ruff check .
+
+format: setup
+	$(VENV)/ruff format --check .
+
+types: setup
+	$(VENV)/mypy
+
+imports: setup
+	$(VENV)/lint-imports --no-logo
+
+protos: setup
+	$(VENV)/buf lint
+
+breaking: setup
+	scripts/breaking
+
+generated: setup
+	scripts/generate --check
+	@if [ -n "$(CI)" ] || command -v go >/dev/null; then scripts/generate-go --check; else echo "Go is missing: clients/go not looked at"; fi
+
+proto: setup
+	scripts/generate
+	@if command -v go >/dev/null; then scripts/generate-go; else echo "Go is missing: clients/go left as it was"; fi
+
+lock:
+	scripts/lock
+
+clean:
+	rm -rf .venv .tools clients/go/bin .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +

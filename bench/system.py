@@ -1,0 +1,58 @@
+"""A real `reno up` for a measurement: its addresses, and the CPU that each of its processes used."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A running system."""
+
+    ports: dict[str, int]
+    data: Path
+
+    def address(self, name: str) -> str:
+        """host:port of ingestion, devices or presence."""
+        return f"127.0.0.1:{self.ports[name]}"
+
+    def cpu_s(self) -> dict[str, float]:
+        """User and system seconds of each process since it started, from the operating system's accounts."""
+        pids: dict[str, int] = json.loads((self.data / "up.json").read_text())["pids"]
+        used = {}
+        for name, pid in pids.items():
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            used[name] = (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+        return used
+
+
+@contextmanager
+def running(catalogue: Path | None = None) -> Iterator[System]:
+    """Starts it on free ports in a new directory, ends it with SIGINT."""
+    with tempfile.TemporaryDirectory(prefix="reno-bench-") as folder:
+        data = Path(folder) / "data"
+        command = [sys.executable, "-m", "reno.cli.main", "up", "--ports", "0", "--json"]
+        environment = os.environ | ({"RENO_CATALOGUE": str(catalogue)} if catalogue else {})
+        child = subprocess.Popen(
+            [*command, "--data", str(data)], stdout=subprocess.PIPE, env=environment, text=True
+        )
+        assert child.stdout is not None
+        try:
+            for line in child.stdout:
+                if (said := json.loads(line)).get("event") == "ready":
+                    yield System(said["ports"], data)
+                    break
+            else:
+                raise RuntimeError("reno up ended before it was ready")
+        finally:
+            child.send_signal(signal.SIGINT)
+            child.wait(60)

@@ -1,0 +1,100 @@
+"""The cursor: where a device stands in every lane, when that was written, and whose it is. One string for push and pull."""
+
+import base64
+import binascii
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+from zlib import crc32
+
+from xxhash import xxh3_64_intdigest
+
+from reno.domain.identity import Device
+from reno.domain.position import MAX_POSITION
+from reno.domain.priority import LANES, Priority
+from reno.domain.reason import Reason
+from reno.errors import CallerFault, NotAllowed
+
+FROM_ACKNOWLEDGED = -1
+"""In place of a position, while the lane's inbox has not answered: begin after what the device acknowledged last."""
+
+FROM_LATEST = -2
+"""In place of a position, while the lane's inbox has not answered: begin with what comes from now on."""
+
+_VERSION = 1
+_LAYOUT = struct.Struct(">BHIQqqq")
+_CHECKSUM = struct.Struct(">I")
+_LENGTH = _LAYOUT.size + _CHECKSUM.size
+
+
+def owner_of(device: Device) -> int:
+    """What a cursor knows its device by: 64 bits over member and device."""
+    return xxh3_64_intdigest(device.member_key + b"\0" + device.device_id.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """`positions` has every lane: a position, FROM_ACKNOWLEDGED or FROM_LATEST."""
+
+    issued_at_ms: int
+    owner: int
+    positions: Mapping[Priority, int]
+
+    def seal(self) -> str:
+        """URL-safe, without padding."""
+        body = _LAYOUT.pack(
+            _VERSION,
+            self.issued_at_ms >> 32,
+            self.issued_at_ms & 0xFFFFFFFF,
+            self.owner,
+            *(self.positions[lane] for lane in LANES),
+        )
+        sealed = body + _CHECKSUM.pack(crc32(body))
+        return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+
+    @classmethod
+    def open(cls, text: str, device: Device) -> Self:
+        """Raises CallerFault (CURSOR_MALFORMED) and NotAllowed (CURSOR_FOREIGN)."""
+        cursor = cls._parse(text)
+        if cursor.owner != owner_of(device):
+            raise NotAllowed(
+                Reason.CURSOR_FOREIGN, "the cursor belongs to another device", field="cursor"
+            )
+        return cursor
+
+    @classmethod
+    def _parse(cls, text: str) -> Self:
+        sealed = _decode(text)
+        if len(sealed) != _LENGTH:
+            raise _malformed()
+        body, checksum = sealed[: _LAYOUT.size], sealed[_LAYOUT.size :]
+        version, issued_high, issued_low, owner, *positions = _LAYOUT.unpack(body)
+        if version != _VERSION or _CHECKSUM.pack(crc32(body)) != checksum:
+            raise _malformed()
+        if not all(FROM_LATEST <= position <= MAX_POSITION for position in positions):
+            raise _malformed()
+        return cls(issued_high << 32 | issued_low, owner, dict(zip(LANES, positions, strict=True)))
+
+
+def highest(one: Mapping[Priority, int], other: Mapping[Priority, int]) -> dict[Priority, int]:
+    """Lane by lane the later position: acknowledging never goes back."""
+    return {lane: max(one.get(lane, 0), other.get(lane, 0)) for lane in LANES}
+
+
+def _decode(text: str) -> bytes:
+    try:
+        raw = text.encode("ascii")
+        sealed = base64.b64decode(raw + b"=" * (-len(raw) % 4), altchars=b"-_", validate=True)
+    except (UnicodeEncodeError, binascii.Error) as error:
+        raise _malformed() from error
+    # Base64 leaves bits of the last character unused, and pads: only what seal() writes is ours.
+    if base64.urlsafe_b64encode(sealed).rstrip(b"=") != raw:
+        raise _malformed()
+    return sealed
+
+
+def _malformed() -> CallerFault:
+    return CallerFault(
+        Reason.CURSOR_MALFORMED, "the cursor is not one of ours: begin without one", field="cursor"
+    )

@@ -1,0 +1,64 @@
+"""The reader of a session's lane: runs while the lane is BEHIND or asked to look, and ends when it is LIVE and current."""
+
+import asyncio
+import random
+from collections.abc import Callable
+
+from gateway.devices.alarm import Alarm
+from gateway.devices.door import Door, now_ms, parse_page
+from gateway.devices.session import Read, Session
+from reno.domain.priority import Priority
+from reno.errors import Unavailable
+
+
+class LaneReader:
+    """At most one task of it runs; the session's shell owns that task."""
+
+    def __init__(
+        self, door: Door, session: Session, priority: Priority, changed: Callable[[], None]
+    ) -> None:
+        self._door = door
+        self._session = session
+        self._priority = priority
+        self._changed = changed
+        self._room = Alarm()
+
+    def room_made(self) -> None:
+        """A frame was taken from the outbox."""
+        self._room.ring()
+
+    async def run(self) -> None:
+        """Reads page after page, as fast as the outbox empties; retries an inbox that does not answer for as long as it takes."""
+        settings, session = self._door.settings, self._session
+        while session.wants_read(self._priority):
+            read = session.next_read(
+                self._priority, settings.max_page_rows, settings.max_page_bytes
+            )
+            if read is None:
+                # The budget of all sessions frees up without a word to this one.
+                await self._room.wait_until(self._soon())
+                continue
+            try:
+                await self._read(read)
+            except Unavailable:
+                session.lane_missing(self._priority)
+                self._changed()
+                await asyncio.sleep(settings.retry_s * random.uniform(0.8, 1.2))
+            else:
+                self._changed()
+
+    async def _read(self, read: Read) -> None:
+        session, lane = self._session, self._priority
+        session.outbox.reserve(read.slice.max_bytes)
+        try:
+            page = await self._door.inbox.read(lane, read.slice)
+        finally:
+            session.outbox.reserve(-read.slice.max_bytes)
+        waiting = self._door.acknowledging.waiting(session.device, lane)
+        acknowledged = session.begin_lane(lane, page, max(page.acknowledged, waiting))
+        if acknowledged is not None:
+            self._door.acknowledging.keep_if_room(session.device, {lane: acknowledged})
+        session.take_page(lane, read, page, parse_page(page), now_ms())
+
+    def _soon(self) -> float:
+        return asyncio.get_running_loop().time() + self._door.settings.retry_s

@@ -1,0 +1,73 @@
+"""What the door says about a batch besides its answer: metrics, a span for each sampled event, a line for each refusal."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import structlog
+from opentelemetry.trace import SpanKind
+
+from gateway.ingestion.refusal import Refusal
+from gateway.ingestion.results import Results
+from reno.domain.outcome import Outcome
+from reno.domain.priority import Priority
+from reno.domain.reason import Reason
+from reno.telemetry import metrics, traces
+from reno.v1.event_pb2 import Event
+
+_log = structlog.get_logger("gateway.ingestion")
+
+SPAN = "reno.publish"
+
+
+def account_refusals(results: Results, events: Sequence[Event], call_traceparent: str) -> None:
+    """Counts and logs what was not accepted; what was is counted where the log confirmed it."""
+    counts: Counter[tuple[Reason, str]] = Counter()
+    for event, priority, answer in zip(events, results.priorities, results.answers, strict=True):
+        if not isinstance(answer, Refusal):
+            continue
+        counts[answer.reason, _word(priority)] += 1
+        _log.debug(
+            "event refused",
+            event_id=event.id,
+            trace_id=traces.trace_id(event.traceparent or call_traceparent),
+            reason=answer.reason.name,
+            field=answer.field,
+            message=answer.message,
+        )
+    for (reason, word), count in counts.items():
+        if reason is Reason.UNCERTAIN:
+            metrics.uncertain.add(count, {"priority": word})
+            continue
+        metrics.refused.add(count, {"reason": reason.name, "priority": word})
+        if reason is Reason.STALE:
+            metrics.outcomes.add(count, {"outcome": Outcome.STALE.name, "priority": word})
+
+
+def record_spans(
+    results: Results,
+    events: Sequence[Event],
+    call_traceparent: str,
+    started_ns: int,
+    ended_ns: int,
+) -> None:
+    """The door's hop in the trace of every sampled event."""
+    if not call_traceparent and not any(event.traceparent for event in events):
+        return
+    for event, priority, answer in zip(events, results.priorities, results.answers, strict=True):
+        traceparent = event.traceparent or call_traceparent
+        if not traces.is_sampled(traceparent):
+            continue
+        attributes: dict[str, str | int] = {
+            "reno.event_id": event.id,
+            "reno.type": event.type,
+            "reno.priority": _word(priority),
+        }
+        if isinstance(answer, Refusal):
+            attributes["reno.reason"] = answer.reason.name
+        else:
+            attributes["reno.position"] = answer
+        traces.record_hop(traceparent, SPAN, SpanKind.PRODUCER, started_ns, ended_ns, attributes)
+
+
+def _word(priority: Priority | None) -> str:
+    return priority.word if priority is not None else "unknown"

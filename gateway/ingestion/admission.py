@@ -1,0 +1,110 @@
+"""Admission: sorts one batch into rows for the shards and refusals for the caller. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gateway.ingestion.committing import longest_row_bytes
+from gateway.ingestion.refusal import Refusal
+from gateway.ingestion.resolving import Policies, Resolver
+from gateway.ingestion.validation import faults_of
+from reno.config.settings import IngestionSettings
+from reno.domain.identity import Backend
+from reno.domain.member import event_identity, member_key, shard_of
+from reno.domain.priority import Priority
+from reno.domain.reason import Reason
+from reno.v1.event_pb2 import Event
+
+MALFORMED = Refusal(Reason.MALFORMED, "the bytes are not an Event (wrong wire format or UTF-8)", "")
+REPEATED = Refusal(Reason.DUPLICATE, "the same member and id stand earlier in the batch", "id")
+
+
+@dataclass(slots=True)
+class Part:
+    """What one shard gets of a batch: rows, and each row's index in the batch."""
+
+    indexes: list[int] = field(default_factory=list)
+    rows: list[bytes] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Admission:
+    """A batch after the gates: every event is either refused or in one part."""
+
+    priorities: list[Priority | None]
+    refusals: dict[int, Refusal]
+    parts: dict[Priority, dict[int, Part]]
+
+
+class Gatekeeper:
+    """The rules of the door for whole batches."""
+
+    def __init__(self, policies: Policies, settings: IngestionSettings) -> None:
+        self._policies = policies
+        self._settings = settings
+
+    def admit(
+        self,
+        events: Sequence[Event],
+        malformed: frozenset[int],
+        backend: Backend,
+        shards: Mapping[Priority, int],
+        now_ms: int,
+        call_traceparent: str,
+    ) -> Admission:
+        """Gates and resolves each event by itself; only a repeat inside the batch looks at its neighbours."""
+        refusals = faults_of(events)
+        refusals.update(dict.fromkeys(malformed, MALFORMED))
+        priorities: list[Priority | None] = [None] * len(events)
+        parts: dict[Priority, dict[int, Part]] = {}
+        resolvers: dict[str, tuple[Resolver, Priority, int, dict[int, Part]]] = {}
+        seen: set[bytes] = set()
+        longest_payload = self._settings.max_payload_bytes
+        longest_row = longest_row_bytes(self._settings.max_envelope_bytes)
+        for index, event in enumerate(events):
+            if index in refusals:
+                continue
+            event_type = event.type
+            if event_type not in resolvers:
+                policy = self._policies.get(event_type)
+                if policy is None:
+                    refusals[index] = Refusal(
+                        Reason.UNKNOWN_TYPE, f"the catalogue has no {event_type}", "type"
+                    )
+                    continue
+                lane = policy.entry.priority
+                resolver = Resolver(policy, backend, now_ms, call_traceparent)
+                resolvers[event_type] = (
+                    resolver,
+                    lane,
+                    shards[lane],
+                    parts.setdefault(lane, {}),
+                )
+            resolver, lane, lane_shards, lane_parts = resolvers[event_type]
+            priorities[index] = lane
+            if len(event.payload) > longest_payload:
+                refusals[index] = Refusal(
+                    Reason.TOO_LARGE,
+                    f"the payload has {len(event.payload)} bytes, {longest_payload} are allowed",
+                    "payload",
+                )
+                continue
+            member_id = event.member_id
+            identity = event_identity(backend.tenant, backend.source, member_id, event.id)
+            row = resolver.row_of(event, identity)
+            if isinstance(row, Refusal):
+                refusals[index] = row
+                continue
+            if identity in seen:
+                refusals[index] = REPEATED
+                continue
+            seen.add(identity)
+            if len(row) > longest_row:
+                refusals[index] = Refusal(Reason.TOO_LARGE, "larger than an envelope may be", "")
+                continue
+            number = shard_of(member_key(backend.tenant, member_id), lane_shards)
+            part = lane_parts.get(number)
+            if part is None:
+                part = lane_parts[number] = Part()
+            part.indexes.append(index)
+            part.rows.append(row)
+        return Admission(priorities, refusals, parts)

@@ -1,0 +1,119 @@
+"""Group commit for one shard: rows wait while an envelope is under way and together become the next one. Pure."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from gateway.ingestion.refusal import Refusal
+
+ENVELOPE_START_BYTES = 32
+"""What a message of the log has besides its rows: version, id, tags."""
+
+ROW_START_BYTES = 6
+"""Tag and length before each row."""
+
+
+def longest_row_bytes(max_envelope_bytes: int) -> int:
+    """A longer row would fit into no envelope: it must not be offered."""
+    return max_envelope_bytes - ENVELOPE_START_BYTES - ROW_START_BYTES
+
+
+Answer = Callable[[int, int, Refusal | None], None]
+"""(count, first position, refusal): what became of a ticket's next `count` rows; their places follow one another."""
+
+
+class Ticket:
+    """The rows of one batch for one shard. Every row is answered exactly once, in order, in runs."""
+
+    __slots__ = ("answer", "arrived_s", "rows", "taken")
+
+    def __init__(self, rows: Sequence[bytes], arrived_s: float, answer: Answer) -> None:
+        self.rows = rows
+        self.arrived_s = arrived_s
+        self.answer = answer
+        self.taken = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The rows of one envelope, and how many of them belong to each ticket."""
+
+    rows: Sequence[bytes]
+    shares: Sequence[tuple[Ticket, int]]
+
+    def accept(self, first_position: int) -> None:
+        """Answers with places; `first_position` is the first row's."""
+        for ticket, count in self.shares:
+            ticket.answer(count, first_position, None)
+            first_position += count
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Answers everyone with the same refusal."""
+        for ticket, count in self.shares:
+            ticket.answer(count, 0, refusal)
+
+
+class GroupCommit:
+    """What waits for one shard: first come first served, below a limit in bytes."""
+
+    def __init__(
+        self, *, max_envelope_events: int, max_envelope_bytes: int, max_waiting_bytes: int
+    ) -> None:
+        self._max_events = max_envelope_events
+        self._max_bytes = max_envelope_bytes - ENVELOPE_START_BYTES
+        self._max_waiting_bytes = max_waiting_bytes
+        self._tickets: deque[Ticket] = deque()
+        self.waiting_bytes = 0
+
+    def offer(self, ticket: Ticket) -> int:
+        """How many of the ticket's rows are taken, from the front: nothing after a row without room overtakes it. The rest is the caller's to answer."""
+        taken = 0
+        waiting_bytes = self.waiting_bytes
+        for row in ticket.rows:
+            if waiting_bytes + len(row) > self._max_waiting_bytes:
+                ticket.rows = ticket.rows[:taken]
+                break
+            waiting_bytes += len(row)
+            taken += 1
+        self.waiting_bytes = waiting_bytes
+        if taken:
+            self._tickets.append(ticket)
+        return taken
+
+    def take(self) -> Load | None:
+        """The next envelope's rows, as many as fit; None when nothing waits."""
+        rows: list[bytes] = []
+        shares: list[tuple[Ticket, int]] = []
+        room = self._max_bytes
+        while self._tickets and len(rows) < self._max_events:
+            ticket = self._tickets[0]
+            before = ticket.taken
+            end = min(len(ticket.rows), before + self._max_events - len(rows))
+            at = before
+            while at < end and (size := len(ticket.rows[at]) + ROW_START_BYTES) <= room:
+                room -= size
+                at += 1
+            if at == before:
+                break
+            rows += ticket.rows[before:at]
+            shares.append((ticket, at - before))
+            ticket.taken = at
+            if at < len(ticket.rows):
+                break
+            self._tickets.popleft()
+        if not rows:
+            return None
+        self.waiting_bytes -= sum(map(len, rows))
+        return Load(rows, shares)
+
+    def give_up(self, arrived_before_s: float) -> Load | None:
+        """What has waited since before then, no longer waiting; None when nothing has."""
+        rows: list[bytes] = []
+        shares: list[tuple[Ticket, int]] = []
+        while self._tickets and self._tickets[0].arrived_s < arrived_before_s:
+            ticket = self._tickets.popleft()
+            rest = ticket.rows[ticket.taken :]
+            rows += rest
+            shares.append((ticket, len(rest)))
+        self.waiting_bytes -= sum(map(len, rows))
+        return Load(rows, shares) if rows else None

@@ -1,0 +1,132 @@
+"""The shell around one shard's group commit: one envelope under way, the same bytes again until the log has decided."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+import uuid_utils
+
+from gateway.ingestion.attempts import Failure, pause_s, verdict_of
+from gateway.ingestion.committing import GroupCommit, Load, Ticket
+from gateway.ingestion.lanes import Lanes
+from gateway.ingestion.refusal import Refusal
+from reno.config.settings import Settings
+from reno.domain.position import position_of
+from reno.domain.reason import Reason
+from reno.ports import LogAbsent, LogFull, LogUnconfirmed, LogWriter, Shard
+from reno.telemetry import metrics
+from reno.wire.envelope import seal_envelope
+
+_log = structlog.get_logger("gateway.ingestion")
+
+
+class ShardWriter:
+    """Writes one shard's rows in the order in which they were offered."""
+
+    def __init__(
+        self,
+        shard: Shard,
+        settings: Settings,
+        log: LogWriter,
+        lanes: Lanes,
+        now_s: Callable[[], float],
+    ) -> None:
+        door = settings.ingestion
+        self._shard = shard
+        self._log = log
+        self._lanes = lanes
+        self._now_s = now_s
+        self._deadline_s = door.deadline_s
+        self._attempt_s = settings.log.publish_timeout_s
+        self._retry_after_s = door.retry_after_s
+        self._group = GroupCommit(
+            max_envelope_events=door.max_envelope_events,
+            max_envelope_bytes=door.max_envelope_bytes,
+            max_waiting_bytes=door.max_waiting_bytes_per_shard,
+        )
+        self._work = asyncio.Event()
+        self.idle = asyncio.Event()
+        self.idle.set()
+
+    def offer(self, ticket: Ticket) -> int:
+        """See GroupCommit.offer. Never waits."""
+        taken = self._group.offer(ticket)
+        if taken:
+            self.idle.clear()
+            self._work.set()
+        return taken
+
+    async def run(self) -> None:
+        """Until cancelled. What is under way then is not answered any more."""
+        while True:
+            await self._work.wait()
+            while (load := self._next()) is not None:
+                await self._commit(load)
+            self._work.clear()
+            self.idle.set()
+
+    def _next(self) -> Load | None:
+        late = self._group.give_up(self._now_s() - self._deadline_s)
+        if late is not None:
+            late.refuse(self._refusal(Reason.NOT_READY))
+        return self._group.take()
+
+    async def _commit(self, load: Load) -> None:
+        envelope_id = uuid_utils.uuid7().bytes
+        payload = seal_envelope(envelope_id, load.rows)
+        sequence = await self._append(payload, envelope_id.hex())
+        word = self._shard.priority.word
+        if isinstance(sequence, Reason):
+            _log.warning(
+                "envelope given up",
+                priority=word,
+                shard=self._shard.number,
+                envelope=envelope_id.hex(),
+                events=len(load.rows),
+                reason=sequence.name,
+            )
+            load.refuse(self._refusal(sequence))
+            return
+        generation = self._lanes.of(self._shard.priority).generation
+        load.accept(position_of(generation, sequence, 0))
+        metrics.envelopes.add(1, {"priority": word})
+        metrics.accepted.add(len(load.rows), {"priority": word})
+
+    async def _append(self, payload: bytes, envelope_id: str) -> int | Reason:
+        deadline_s = self._now_s() + self._deadline_s
+        may_be_stored = False
+        failures = 0
+        while True:
+            left_s = deadline_s - self._now_s()
+            try:
+                sequence = await self._log.append(
+                    self._shard, payload, envelope_id, min(self._attempt_s, max(left_s, 0.001))
+                )
+            except LogFull:
+                failure = Failure.FULL
+            except LogAbsent:
+                failure = Failure.ABSENT
+            except LogUnconfirmed:
+                failure = Failure.UNCONFIRMED
+                may_be_stored = True
+            else:
+                if failures:
+                    # What came back may be another log than what went away: its generation is part of every position.
+                    await self._lanes.read_again(self._shard.priority)
+                return sequence
+            failures += 1
+            left_s = deadline_s - self._now_s()
+            verdict = verdict_of(failure, may_be_stored=may_be_stored, left_s=left_s)
+            if verdict is not None:
+                return verdict
+            await asyncio.sleep(pause_s(failures, left_s))
+
+    def _refusal(self, reason: Reason) -> Refusal:
+        return Refusal(reason, _MESSAGES[reason], retry_after_s=self._retry_after_s)
+
+
+_MESSAGES = {
+    Reason.FULL: "the log is full: nothing was stored",
+    Reason.NOT_READY: "the log does not answer: nothing was stored",
+    Reason.UNCERTAIN: "the log did not confirm in time: repeat with the same id",
+}

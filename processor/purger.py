@@ -1,0 +1,86 @@
+"""Drops what was delivered from the log, little and often, beside the work; and now and then what the journal need not keep."""
+
+import asyncio
+
+import structlog
+
+from processor.stopping import Stopping
+from reno.catalogue.entry import LONGEST_WINDOW_MS
+from reno.config.settings import ProcessorSettings
+from reno.errors import Unavailable
+from reno.ports import Inbox, LogAbsent, LogReader, LogUnconfirmed, Shard
+
+_log = structlog.get_logger("reno.processor")
+
+TRIM_EVERY_MS = 600_000
+"""Of log time, between two trims of the journal."""
+
+
+class Purger:
+    """One shard's; at most one purge in flight, and each goes as far as was delivered by then."""
+
+    def __init__(
+        self,
+        shard: Shard,
+        settings: ProcessorSettings,
+        log: LogReader,
+        inbox: Inbox,
+        stopping: Stopping,
+    ) -> None:
+        self._shard = shard
+        self._retry_s = settings.retry_s
+        self._keep_ms = max(int(settings.explain_s * 1000), LONGEST_WINDOW_MS)
+        self._log = log
+        self._inbox = inbox
+        self._stopping = stopping
+        self._delivered = 0
+        self._purged = 0
+        self._log_time_ms = 0
+        self._trimmed_at_ms = 0
+        self._news = asyncio.Event()
+        self._is_last = False
+
+    def delivered(self, through_sequence: int, log_time_ms: int) -> None:
+        """The log needs nothing up to here any more."""
+        self._delivered = through_sequence
+        self._log_time_ms = log_time_ms
+        self._news.set()
+
+    def finish(self) -> None:
+        """`run` ends after one more purge."""
+        self._is_last = True
+        self._news.set()
+
+    async def run(self) -> None:
+        """Until `finish`. Retries while the log does not answer; gives up then only when the process stops, since an owner may always deliver again."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            is_last = self._is_last
+            while self._purged < self._delivered and not await self._purge():
+                if await self._stopping.said_within(self._retry_s):
+                    await self._purge()
+                    break
+            if is_last:
+                return
+            await self._trim()
+
+    async def _purge(self) -> bool:
+        through = self._delivered
+        try:
+            await self._log.purge(self._shard, through)
+        except (LogAbsent, LogUnconfirmed, Unavailable) as error:
+            _log.warning("purge failed", shard=self._shard.number, why=str(error))
+            return False
+        self._purged = through
+        return True
+
+    async def _trim(self) -> None:
+        if self._log_time_ms - self._trimmed_at_ms < TRIM_EVERY_MS:
+            return
+        try:
+            await self._inbox.trim_journal(self._shard, self._log_time_ms - self._keep_ms)
+        except Unavailable as error:
+            _log.warning("journal not trimmed", shard=self._shard.number, why=error.message)
+            return
+        self._trimmed_at_ms = self._log_time_ms

@@ -1,0 +1,71 @@
+"""What streams and subjects are called, and how a stream is made."""
+
+from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+
+from reno.config.settings import LogSettings
+from reno.domain.priority import Priority
+from reno.ports import LaneInfo, LogAbsent, Shard
+
+GENERATION_KEY = "reno.generation"
+SHARDS_KEY = "reno.shards"
+
+DUPLICATE_WINDOW_S = 120.0
+"""How long the log knows a message id again; the fold knows envelopes for longer."""
+
+DEAD_STREAM = "RENO_DEAD"
+
+
+def stream_of(priority: Priority) -> str:
+    """The lane's stream."""
+    return f"RENO_{priority.name}"
+
+
+def subject_of(shard: Shard) -> str:
+    """Where the shard's envelopes are."""
+    return f"reno.events.{shard.priority.word}.{shard.number}"
+
+
+def dead_subject_of(shard: Shard) -> str:
+    """Where the shard's dead letters are."""
+    return f"reno.dead.{shard.priority.word}.{shard.number}"
+
+
+def lane_config(priority: Priority, settings: LogSettings) -> StreamConfig:
+    """A lane's stream as it is created: full says no, and nothing leaves unless it is purged."""
+    return _config(
+        stream_of(priority),
+        f"reno.events.{priority.word}.*",
+        settings.max_bytes(priority),
+        settings.replicas,
+        {GENERATION_KEY: "0", SHARDS_KEY: str(settings.shards)},
+    )
+
+
+def dead_config(max_bytes: int, replicas: int) -> StreamConfig:
+    """The dead letters' stream as it is created."""
+    return _config(DEAD_STREAM, "reno.dead.>", max_bytes, replicas, {})
+
+
+def lane_info(stream: str, metadata: dict[str, str] | None) -> LaneInfo:
+    """Raises LogAbsent where the stream was not made by RENO."""
+    try:
+        known = metadata or {}
+        return LaneInfo(int(known[GENERATION_KEY]), int(known[SHARDS_KEY]))
+    except (KeyError, ValueError) as error:
+        raise LogAbsent(f"stream {stream} is not a lane: metadata {metadata}") from error
+
+
+def _config(
+    name: str, subject: str, max_bytes: int, replicas: int, metadata: dict[str, str]
+) -> StreamConfig:
+    return StreamConfig(
+        name=name,
+        subjects=[subject],
+        storage=StorageType.FILE,
+        retention=RetentionPolicy.LIMITS,
+        discard=DiscardPolicy.NEW,
+        max_bytes=max_bytes,
+        num_replicas=replicas,
+        duplicate_window=DUPLICATE_WINDOW_S,
+        metadata=metadata,
+    )

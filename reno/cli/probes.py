@@ -1,0 +1,88 @@
+"""How `reno up` asks its children whether they live and whether they do their work."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from reno.adapters.channels import open_channel
+
+_SILENT = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_MAX_HTTP_BYTES = 64 * 1024
+
+
+class GrpcProbe:
+    """Asks the gRPC health service: any answer for "" is life, SERVING for every service named is work."""
+
+    def __init__(self, address: str, services: Sequence[str], timeout_s: float) -> None:
+        self._address = address
+        self._services = tuple(services)
+        self._timeout_s = timeout_s
+        self._channel: grpc.aio.Channel | None = None
+
+    async def alive(self) -> bool:
+        """Also an error status is an answer."""
+        try:
+            await self._ask("")
+        except grpc.aio.AioRpcError as error:
+            return error.code() not in _SILENT
+        return True
+
+    async def ready(self) -> bool:
+        """All services are SERVING."""
+        try:
+            return all([await self._ask(name) == _SERVING for name in self._services])
+        except grpc.aio.AioRpcError:
+            return False
+
+    async def close(self) -> None:
+        """The next question would open a new channel."""
+        if self._channel is not None:
+            channel, self._channel = self._channel, None
+            await channel.close()
+
+    async def _ask(self, service: str) -> int:
+        if self._channel is None:
+            self._channel = open_channel(self._address)
+        stub = health_pb2_grpc.HealthStub(self._channel)
+        request = health_pb2.HealthCheckRequest(service=service)
+        answer = await stub.Check(request, timeout=self._timeout_s)
+        return int(answer.status)
+
+
+class HttpProbe:
+    """Asks a path by HTTP: any answer is life, 200 is work."""
+
+    def __init__(self, host: str, port: int, path: str, timeout_s: float) -> None:
+        self._host = host
+        self._port = port
+        self._path = path
+        self._timeout_s = timeout_s
+
+    async def alive(self) -> bool:
+        """Any status."""
+        return await self._status() is not None
+
+    async def ready(self) -> bool:
+        """200."""
+        return await self._status() == 200
+
+    async def close(self) -> None:
+        """Every question has a connection of its own."""
+
+    async def _status(self) -> int | None:
+        with contextlib.suppress(OSError, TimeoutError, ValueError, IndexError):
+            async with asyncio.timeout(self._timeout_s):
+                reader, writer = await asyncio.open_connection(self._host, self._port)
+                try:
+                    writer.write(
+                        f"GET {self._path} HTTP/1.0\r\nHost: {self._host}\r\n\r\n".encode()
+                    )
+                    head = await reader.read(_MAX_HTTP_BYTES)
+                    return int(head.split(b" ", 2)[1])
+                finally:
+                    writer.close()
+        return None

@@ -1,0 +1,125 @@
+"""Whether the ports are free, or a RENO answers there and is well."""
+
+import asyncio
+import time
+from email.utils import parsedate_to_datetime
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from reno.adapters import nats_server
+from reno.adapters.channels import open_channel
+from reno.cli.checks import Check, fail, ok, warn
+from reno.cli.up_files import read_state
+from reno.config.settings import Settings
+
+ASK_TIMEOUT_S = 2.0
+MAX_CLOCK_SKEW_S = 2.0
+EARLIEST_SANE_TIME_S = 1_760_000_000.0
+"""October 2025: a clock before that was never set."""
+
+_STATUS = health_pb2.HealthCheckResponse.ServingStatus
+_direct = build_opener(ProxyHandler({}))
+
+
+def doors(settings: Settings) -> dict[str, tuple[str, str]]:
+    """Each role's name, its address and the service that says whether it does its work."""
+    return {
+        "ingestion": (settings.ingestion.listen, "reno.v1.IngestionService"),
+        "devices": (settings.gateway.listen, "reno.v1.NotificationService"),
+        "presence": (settings.presence.listen, "reno.v1.PresenceService"),
+        "inbox-high": (settings.inbox.high, "reno.v1.InboxService"),
+        "inbox-medium": (settings.inbox.medium, "reno.v1.InboxService"),
+        "inbox-low": (settings.inbox.low, "reno.v1.InboxService"),
+    }
+
+
+async def running_checks(settings: Settings) -> list[Check]:
+    """Everything at the addresses of the settings; `reno up` on other ports is asked by giving these in the settings."""
+    asked = (service(name, *at) for name, at in doors(settings).items())
+    checks = list(await asyncio.gather(*asked, log_server(settings)))
+    return [supervisor(settings), *checks, await asyncio.to_thread(clock, settings)]
+
+
+def supervisor(settings: Settings) -> Check:
+    """What `reno up` wrote about itself in the data directory."""
+    state = read_state(settings.data_dir)
+    if state is None:
+        return ok("reno up", f"not running in {settings.data_dir}")
+    restarts = {name: count for name, count in state.get("restarts", {}).items() if count}
+    found = f"running as pid {state.get('pid')}, ports from {state['base']}"
+    if restarts:
+        said = ", ".join(f"{name} {count}" for name, count in restarts.items())
+        logs = settings.data_dir / "logs"
+        return warn("reno up", f"{found}; started again: {said}", f"look into {logs}")
+    return ok("reno up", found)
+
+
+async def service(name: str, address: str, service_name: str) -> Check:
+    """Free, a RENO that works, a RENO that does not yet, or somebody else."""
+    host, _, port = address.rpartition(":")
+    if not await _listens(host, int(port)):
+        return ok(name, f"{address} is free: nothing runs there")
+    stranger = f"{address} is taken by something that is not RENO's {name}"
+    async with open_channel(address) as channel:
+        request = health_pb2.HealthCheckRequest(service=service_name)
+        stub = health_pb2_grpc.HealthStub(channel)
+        try:
+            answer = await stub.Check(request, timeout=ASK_TIMEOUT_S)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                advice = "look into its log; `reno up` restarts a silent child by itself"
+                return fail(name, f"{address} listens but does not answer", advice)
+            return fail(name, stranger, "end it, or choose other ports: reno up --ports BASE")
+    if answer.status == health_pb2.HealthCheckResponse.SERVING:
+        return ok(name, f"{address} is serving")
+    state = _STATUS.Name(answer.status)
+    return fail(
+        name, f"{address} says {state}", "wait, then look into its log: what it needs is missing"
+    )
+
+
+async def log_server(settings: Settings) -> Check:
+    """Whether the log answers and syncs what it confirms."""
+    url = settings.log.monitor_url
+    host, _, port = url.removeprefix("http://").rstrip("/").rpartition(":")
+    if not port.isdigit():
+        return warn("nats", f"{url} names no port", "set log.monitor_url to http://HOST:PORT")
+    if not await _listens(host, int(port)):
+        return ok("nats", f"{url} is free: nothing runs there")
+    if not await nats_server.is_ready(url, ASK_TIMEOUT_S):
+        return fail("nats", f"{url} does not say that JetStream is ready", "look into nats.log")
+    if not await nats_server.is_synced(url, ASK_TIMEOUT_S):
+        advice = "set sync_interval: always, or a power failure loses acknowledged events"
+        return fail("nats", f"{url} does not sync what it confirms", advice)
+    return ok("nats", f"{url} is ready and syncs what it confirms")
+
+
+def clock(settings: Settings) -> Check:
+    """Whether this clock is plausible, and near the log server's where one answers."""
+    now_s = time.time()
+    if now_s < EARLIEST_SANE_TIME_S:
+        return fail("clock", f"it is not {time.ctime(now_s)}", "set the clock (NTP)")
+    try:
+        with _direct.open(f"{settings.log.monitor_url}/varz", timeout=ASK_TIMEOUT_S) as answer:
+            theirs = parsedate_to_datetime(str(answer.headers["Date"])).timestamp()
+    except (URLError, OSError, ValueError, TypeError):
+        return ok("clock", "plausible; no log server to compare with")
+    # The header has whole seconds.
+    skew_s = abs(time.time() - theirs - 0.5)
+    if skew_s > MAX_CLOCK_SKEW_S:
+        advice = "let NTP keep both: deadlines are compared across machines"
+        return warn("clock", f"{skew_s:.0f} s away from the log server's", advice)
+    return ok("clock", "plausible, and near the log server's")
+
+
+async def _listens(host: str, port: int) -> bool:
+    try:
+        async with asyncio.timeout(ASK_TIMEOUT_S):
+            _, writer = await asyncio.open_connection(host, port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True

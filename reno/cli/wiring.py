@@ -1,0 +1,80 @@
+"""The one place that knows the rooms: gives each role its adapters, and takes them back."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from gateway.devices.role import GatewayRole
+from gateway.ingestion.role import IngestionRole
+
+from presence.role import PresenceRole
+from processor.role import ProcessorRole
+from reno.adapters.attachments import Attachments
+from reno.adapters.delivery_client import DeliveryClient
+from reno.adapters.inbox_client import InboxClient
+from reno.adapters.nats_connection import NatsConnection
+from reno.adapters.nats_log_reader import NatsLogReader
+from reno.adapters.nats_log_writer import NatsLogWriter
+from reno.adapters.presence_client import PresenceClient
+from reno.adapters.rocks_inbox import RocksInbox
+from reno.catalogue.catalogue import load as load_catalogue
+from reno.config.settings import Settings
+from reno.domain.priority import LANES, Priority
+from reno.server.role import Role
+
+
+@asynccontextmanager
+async def wired(settings: Settings, role: str, priority: Priority | None) -> AsyncIterator[Role]:
+    """The role, not started yet. Raises ValueError for a role that does not exist, CatalogueError and OSError for a catalogue that cannot be used."""
+    async with AsyncExitStack() as stack:
+        match role:
+            case "ingestion":
+                yield await _ingestion(settings, stack)
+            case "processor" if priority is not None:
+                yield await _processor(settings, priority, stack)
+            case "gateway":
+                yield _gateway(settings, stack)
+            case "presence":
+                yield PresenceRole(settings)
+            case _:
+                raise ValueError(f"no role {role} (a processor needs a priority)")
+
+
+async def _ingestion(settings: Settings, stack: AsyncExitStack) -> Role:
+    catalogue = load_catalogue(settings.catalogue)
+    connection = await _connecting(settings, "ingestion", stack)
+    return IngestionRole(settings, catalogue, NatsLogWriter(connection), connection.is_synced)
+
+
+async def _processor(settings: Settings, priority: Priority, stack: AsyncExitStack) -> Role:
+    connection = await _connecting(settings, f"processor-{priority.word}", stack)
+    reader = NatsLogReader(connection, settings.log, settings.processor.dead_letter_max_bytes)
+    presence = PresenceClient(settings.presence.replicas)
+    stack.push_async_callback(presence.close)
+    deliverer = DeliveryClient()
+    stack.push_async_callback(deliverer.close)
+    directory = settings.data_dir / "inbox" / priority.word
+
+    def open_inbox(shards: int) -> RocksInbox:
+        return RocksInbox(directory, priority, shards)
+
+    return ProcessorRole(
+        settings, priority, reader, open_inbox, presence, deliverer, connection.is_synced
+    )
+
+
+def _gateway(settings: Settings, stack: AsyncExitStack) -> Role:
+    addresses = {priority: settings.inbox.address(priority) for priority in LANES}
+    inbox = InboxClient(addresses, settings.gateway.read_timeout_s)
+    stack.push_async_callback(inbox.close)
+    return GatewayRole(settings, inbox, Attachments(settings.presence.replicas))
+
+
+async def _connecting(settings: Settings, name: str, stack: AsyncExitStack) -> NatsConnection:
+    """Roles start while the log is not there yet: the connection comes in the background."""
+    connection = NatsConnection(settings.log, name)
+    stack.push_async_callback(connection.close)
+    group = await stack.enter_async_context(asyncio.TaskGroup())
+    connecting = group.create_task(connection.connect())
+    stack.callback(connecting.cancel)
+    return connection

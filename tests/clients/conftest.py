@@ -1,0 +1,36 @@
+"""What the clients' tests share."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.clients.contract_doors import ContractDoors, open_doors
+from tests.clients.go_tools import ROOT, built
+
+
+@pytest.fixture(scope="session")
+def go_example() -> Path:
+    """The Go client's example, built."""
+    built("build-go")
+    return ROOT / "clients" / "go" / "bin" / "reno-example"
+
+
+@pytest.fixture(scope="session")
+def grpcurl() -> Path:
+    """grpcurl, built where it was not yet."""
+    built("grpcurl", "--version")
+    return ROOT / "scripts" / "grpcurl"
+
+
+@pytest.fixture
+def doors() -> ContractDoors:
+    """In memory."""
+    return ContractDoors()
+
+
+@pytest.fixture
+async def addresses(doors: ContractDoors) -> AsyncIterator[tuple[str, str]]:
+    """(ingestion, devices) of a running system."""
+    async with open_doors(doors) as listening:
+        yield listening

@@ -1,0 +1,72 @@
+"""The checker catches hand-made bad histories, each under the right name."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.e2e.history import Arrival, History, Receipt
+
+
+def good() -> History:
+    history = History()
+    for n in range(1, 4):
+        history.published.add(f"e{n}")
+        history.receipts.append(Receipt(f"e{n}", "anna", 1, n * 4096, clean=True))
+        for seen in (history.received["anna/tv"], history.pulled["anna/audit"]):
+            seen.append(Arrival(f"e{n}", "anna", 1, n * 4096))
+    return history
+
+
+def lose(history: History) -> None:
+    history.pulled["anna/audit"].pop()
+
+
+def miss_a_push(history: History) -> None:
+    history.received["anna/tv"].pop(0)
+
+
+def repeat(history: History) -> None:
+    history.received["anna/tv"].append(history.received["anna/tv"][-1])
+
+
+def swap(history: History) -> None:
+    history.received["anna/tv"].reverse()
+
+
+def leak(history: History) -> None:
+    history.received["anna/tv"].append(Arrival("e9", "boris", 1, 9 * 4096))
+
+
+def invent(history: History) -> None:
+    history.pulled["anna/audit"].append(Arrival("e9", "anna", 1, 9 * 4096))
+
+
+def move(history: History) -> None:
+    history.receipts[0] = Receipt("e1", "anna", 1, 77, clean=True)
+
+
+def overtake(history: History) -> None:
+    history.receipts.reverse()
+
+
+def test_a_good_history_passes() -> None:
+    assert good().broken_promises() == []
+
+
+@pytest.mark.parametrize(
+    ("spoil", "promise"),
+    [
+        (lose, "Durable"),
+        (miss_a_push, "Durable"),
+        (repeat, "Once"),
+        (swap, "Ordered"),
+        (leak, "Private"),
+        (invent, "Private"),
+        (move, "Once"),
+        (overtake, "Ordered"),
+    ],
+)
+def test_a_bad_history_is_caught(spoil: Callable[[History], None], promise: str) -> None:
+    history = good()
+    spoil(history)
+    assert any(line.startswith(f"{promise}:") for line in history.broken_promises())

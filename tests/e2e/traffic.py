@@ -1,0 +1,173 @@
+"""Backends and devices of the end-to-end tests: real gRPC clients that write down what they did and saw."""
+
+import asyncio
+import itertools
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import grpc
+
+from reno.v1.event_pb2 import Event
+from reno.v1.ingestion_service_pb2 import PublishBatchRequest, PublishResult
+from reno.v1.ingestion_service_pb2_grpc import IngestionServiceStub
+from reno.v1.notification_pb2 import Notification
+from reno.v1.notification_service_pb2 import START_AT_START, PullRequest, SubscribeRequest
+from reno.v1.notification_service_pb2_grpc import NotificationServiceStub
+from tests.e2e.history import Arrival, History, Receipt
+
+if TYPE_CHECKING:
+    from reno.v1.ingestion_service_pb2_grpc import IngestionServiceAsyncStub
+
+TRY_AGAIN_S = 0.1
+FAILURES_THAT_PASS = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.UNKNOWN,
+}
+
+Metadata = tuple[tuple[str, str], ...]
+
+
+def as_backend(source: str = "test") -> Metadata:
+    """A backend's metadata."""
+    return (("reno-source", source),)
+
+
+def as_device(member: str, device_id: str, device_class: str = "tv") -> Metadata:
+    """A device's metadata."""
+    return (("reno-member", member), ("reno-device", device_id), ("reno-class", device_class))
+
+
+@asynccontextmanager
+async def connected(address: str) -> AsyncIterator[grpc.aio.Channel]:
+    """A channel that comes back quickly after its server was killed."""
+    options = [
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.min_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 500),
+        ("grpc.use_local_subchannel_pool", 1),
+    ]
+    async with grpc.aio.insecure_channel(address, options=options) as channel:
+        yield channel
+
+
+def arrival(member: str, seen: Notification) -> Arrival:
+    """What a device notes of a notification."""
+    return Arrival(seen.event_id, member, int(seen.priority), seen.position)
+
+
+class Backend:
+    """Publishes batches one after the other, each until every event of it is accepted, always with the same ids."""
+
+    def __init__(
+        self, address: str, history: History, members: list[str], types: list[str], seed: int
+    ) -> None:
+        self._address = address
+        self._history = history
+        self._members = members
+        self._types = types
+        self._random = random.Random(seed)
+        self._numbers = itertools.count()
+        self._name = f"b{seed}"
+
+    async def publish(self, seconds: float, events_per_s: int, batch: int) -> None:
+        """Open loop: batches are due at fixed times and are sent late rather than left out."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        async with connected(self._address) as channel:
+            stub = IngestionServiceStub(channel)
+            for number in range(int(seconds * events_per_s / batch)):
+                due = started + number * batch / events_per_s
+                await asyncio.sleep(max(0.0, due - loop.time()))
+                await self._deliver(stub, [self._event() for _ in range(batch)])
+
+    def _event(self) -> Event:
+        event_id = f"{self._name}-{next(self._numbers)}"
+        self._history.published.add(event_id)
+        member, kind = self._random.choice(self._members), self._random.choice(self._types)
+        return Event(id=event_id, type=kind, member_id=member, payload=b"{}")
+
+    async def _deliver(self, stub: "IngestionServiceAsyncStub", events: list[Event]) -> None:
+        clean = True
+        while events:
+            try:
+                answer = await stub.PublishBatch(
+                    PublishBatchRequest(events=events), metadata=as_backend(self._name), timeout=10
+                )
+            except grpc.aio.AioRpcError as error:
+                if error.code() not in FAILURES_THAT_PASS:
+                    raise
+                results = []
+            else:
+                results = list(answer.results)
+            left = []
+            for event, result in itertools.zip_longest(events, results):
+                if result is not None and result.status == PublishResult.STATUS_ACCEPTED:
+                    receipt = Receipt(
+                        event.id, event.member_id, int(result.priority), result.position, clean
+                    )
+                    self._history.receipts.append(receipt)
+                else:
+                    assert (
+                        result is None
+                        or result.refusal.HasField("retry_after")
+                        or (result.status == PublishResult.STATUS_UNCERTAIN)
+                    ), result
+                    left.append(event)
+            events, clean = left, False
+            if events:
+                await asyncio.sleep(TRY_AGAIN_S)
+
+
+class Listener:
+    """A device that stays subscribed through everything and resumes by its cursor."""
+
+    def __init__(self, address: str, history: History, member: str, device_id: str) -> None:
+        self._address = address
+        self._member = member
+        self._metadata = as_device(member, device_id)
+        self.seen = history.received[f"{member}/{device_id}"]
+        self.caught_up = asyncio.Event()
+        self.cursor = ""
+
+    async def listen(self) -> None:
+        """Until cancelled."""
+        async with connected(self._address) as channel:
+            stub = NotificationServiceStub(channel)
+            while True:
+                try:
+                    request = SubscribeRequest(cursor=self.cursor, start_at=START_AT_START)
+                    async for frame in stub.Subscribe(request, metadata=self._metadata):
+                        self.seen += [arrival(self._member, one) for one in frame.notifications]
+                        self.cursor = frame.cursor or self.cursor
+                        if frame.caught_up:
+                            self.caught_up.set()
+                except grpc.aio.AioRpcError as error:
+                    if error.code() not in FAILURES_THAT_PASS:
+                        raise
+                await asyncio.sleep(TRY_AGAIN_S)
+
+
+async def pull_all(
+    address: str, member: str, device_id: str, cursor: str = ""
+) -> list[Notification]:
+    """Every page from the cursor, or from the start."""
+    found: list[Notification] = []
+    async with connected(address) as channel:
+        stub = NotificationServiceStub(channel)
+        while True:
+            page = await stub.Pull(
+                PullRequest(cursor=cursor, start_at=START_AT_START),
+                metadata=as_device(member, device_id),
+                timeout=10,
+            )
+            found += page.notifications
+            cursor = page.cursor
+            if not page.more:
+                return found
+            if page.missing:
+                await asyncio.sleep(TRY_AGAIN_S)

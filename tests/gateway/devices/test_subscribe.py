@@ -1,0 +1,306 @@
+import asyncio
+
+import grpc
+
+from reno.domain.identity import Device
+from reno.domain.priority import Priority
+from reno.v1.notification_pb2 import VIA_CATCH_UP, VIA_PUSH, Gap
+from reno.v1.notification_service_pb2 import (
+    START_AT_LATEST,
+    START_AT_START,
+    AcknowledgeRequest,
+    SubscribeRequest,
+)
+from tests.gateway.devices.rows import PHONE, TV, a_row
+from tests.gateway.devices.surroundings import a_gateway, eventually, who
+
+
+async def test_the_first_frame_comes_at_once_and_then_it_is_current() -> None:
+    async with a_gateway() as around:
+        client = around.subscribe(TV)
+        first = await client.frame()
+        assert first.session.id
+        assert first.session.checkpoint_interval.seconds == 15
+        assert not first.cursor
+        assert (await client.caught_up()).cursor
+
+
+async def test_a_live_session_is_pushed_to() -> None:
+    async with a_gateway() as around:
+        client = around.subscribe(PHONE)
+        await client.caught_up()
+        pushed = await around.push(a_row("e-1"), a_row("e-2"))
+        while len(client.positions) < 2:
+            frame = await client.notified()
+            assert {n.via for n in frame.notifications} == {VIA_PUSH}
+            assert {n.action for n in frame.notifications} == {"sync_list"}
+        assert client.positions == pushed
+
+
+async def test_what_was_stored_before_is_caught_up_and_resumed_by_cursor() -> None:
+    """Resumable, Ordered."""
+    async with a_gateway() as around:
+        stored = [row.position for row in await around.store(*(a_row() for _ in range(450)))]
+        client = around.subscribe(TV, max_batch=100)
+        while len(client.positions) < 200:
+            await client.frame()
+        client.call.cancel()
+        again = around.subscribe(TV, cursor=client.cursor)
+        assert (await again.frame()).cursor
+        await again.caught_up()
+        assert client.positions + again.positions == stored
+
+
+async def test_after_push_until_it_is_no_push() -> None:
+    """Fresh."""
+    async with a_gateway() as around:
+        client = around.subscribe(TV)
+        await client.caught_up()
+        await around.push(a_row(push_until_ms=1))
+        frame = await client.notified()
+        assert [n.via for n in frame.notifications] == [VIA_CATCH_UP]
+
+
+async def test_an_expired_row_is_never_shown() -> None:
+    async with a_gateway() as around:
+        client = around.subscribe(TV)
+        await client.caught_up()
+        _expired, shown = await around.push(a_row(expires_at_ms=1), a_row())
+        await client.notified()
+        assert client.positions == [shown]
+
+
+async def test_no_device_sees_what_is_not_for_it_and_it_costs_no_read() -> None:
+    """Private."""
+    async with a_gateway() as around:
+        tv, phone = around.subscribe(TV), around.subscribe(PHONE)
+        await tv.caught_up()
+        await phone.caught_up()
+        reads = around.inbox.reads
+        first, second, third = await around.push(
+            a_row(classes=["phone"]), a_row(origin="phone-1"), a_row()
+        )
+        while len(tv.positions) < 2:
+            await tv.notified()
+        while len(phone.positions) < 2:
+            await phone.notified()
+        assert tv.positions == [second, third]
+        assert phone.positions == [first, third]
+        assert around.inbox.reads == reads
+
+
+async def test_a_lost_deliver_is_healed_by_the_next() -> None:
+    async with a_gateway() as around:
+        client = around.subscribe(TV)
+        await client.caught_up()
+        (lost,) = await around.store(a_row())
+        (seen,) = await around.push(a_row())
+        while len(client.positions) < 2:
+            await client.notified()
+        assert client.positions == [lost.position, seen]
+        await client.caught_up()
+
+
+async def test_a_lost_deliver_is_healed_by_the_look() -> None:
+    async with a_gateway(look_interval_s=0.3) as around:
+        client = around.subscribe(TV)
+        await client.caught_up()
+        (lost,) = await around.store(a_row())
+        await client.notified()
+        assert client.positions == [lost.position]
+        await client.caught_up()
+
+
+async def test_a_lost_deliver_is_healed_by_resync_and_by_a_new_attachment() -> None:
+    async with a_gateway() as around:
+        client = around.subscribe(TV)
+        await client.caught_up()
+        (lost,) = await around.store(a_row())
+        await around.deliver([], resync=True)
+        await client.notified()
+        await client.caught_up()
+        (other,) = await around.store(a_row(), priority=Priority.LOW)
+        around.announcer.know([around.announcer.began_places[0].number], again=True)
+        await client.notified()
+        assert client.positions == [lost.position, other.position]
+
+
+async def test_a_session_that_presence_confirms_late_reads_again() -> None:
+    async with a_gateway(register_wait_s=0.02) as around:
+        around.announcer.knows_at_once = False
+        client = around.subscribe(TV)
+        await client.caught_up()
+        (lost,) = await around.store(a_row())
+        around.announcer.know([around.announcer.began_places[0].number])
+        await client.notified()
+        assert client.positions == [lost.position]
+
+
+async def test_a_lane_that_does_not_answer_holds_up_no_other() -> None:
+    """Isolated, Truthful."""
+    async with a_gateway() as around:
+        around.inbox.silent = {Priority.HIGH}
+        (high,) = await around.store(a_row(), priority=Priority.HIGH)
+        (medium,) = await around.store(a_row())
+        client = around.subscribe(TV, start_at=START_AT_START)
+        while not client.positions:
+            frame = await client.frame()
+            assert not frame.caught_up
+        said = await client.until(lambda frame: True) if not frame.missing else frame
+        assert list(said.missing) == [Priority.HIGH]
+        around.inbox.silent = set()
+        frame = await client.caught_up()
+        assert not frame.missing
+        assert client.positions == [medium.position, high.position]
+
+
+async def test_a_cursor_from_before_a_lane_answered_still_begins_where_it_should() -> None:
+    async with a_gateway() as around:
+        (old,) = await around.store(a_row(), priority=Priority.HIGH)
+        around.inbox.silent = {Priority.HIGH}
+        client = around.subscribe(TV, start_at=START_AT_LATEST)
+        await client.until(lambda frame: len(frame.missing) > 0)
+        around.inbox.silent = set()
+        again = around.subscribe(TV, cursor=client.cursor)
+        await again.caught_up()
+        (new,) = await around.push(a_row(), priority=Priority.HIGH)
+        await again.notified()
+        assert again.positions == [new]
+        assert new > old.position
+
+
+async def test_the_same_device_replaces_its_session_and_another_does_not() -> None:
+    async with a_gateway() as around:
+        old, other = around.subscribe(TV), around.subscribe(PHONE)
+        await old.caught_up()
+        await other.caught_up()
+        new = around.subscribe(TV)
+        assert await old.end() == (grpc.StatusCode.ABORTED, "SESSION_REPLACED")
+        await new.caught_up()
+        (pushed,) = await around.push(a_row())
+        await new.notified()
+        await other.notified()
+        assert new.positions == other.positions == [pushed]
+        assert around.announcer.ended_numbers == [1]
+
+
+async def test_too_many_sessions_of_a_member() -> None:
+    """Bounded."""
+    async with a_gateway(max_sessions_per_member=2) as around:
+        for name in ("a", "b"):
+            await around.subscribe(Device("", "anna", name, "tv")).frame()
+        full = around.subscribe(TV)
+        assert await full.end() == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_SESSIONS")
+        client = around.subscribe(Device("", "bert", "tv-1", "tv"))
+        await client.frame()
+        again = around.subscribe(Device("", "anna", "a", "tv"))
+        await again.frame()
+
+
+async def test_a_device_that_goes_leaves_nothing_behind() -> None:
+    async with a_gateway(max_sessions_per_member=1) as around:
+        for number in range(1, 4):
+            client = around.subscribe(TV)
+            await client.frame()
+            client.call.cancel()
+            await eventually(lambda number=number: number in around.announcer.ended_numbers)  # type: ignore[misc]
+
+
+async def test_a_device_that_does_not_read_is_ended_and_disturbs_nobody() -> None:
+    """Isolated, Bounded."""
+    async with a_gateway(stalled_after_s=0.3) as around:
+        big = b"x" * 30_000
+        stalled, reader = around.subscribe(TV), around.subscribe(PHONE)
+        await stalled.caught_up()
+        await reader.caught_up()
+        pushed: list[int] = []
+        while 1 not in around.announcer.ended_numbers:
+            pushed += await around.push(*(a_row(payload=big) for _ in range(10)))
+            while len(reader.positions) < len(pushed):
+                await reader.notified()
+        assert reader.positions == pushed
+        assert await stalled.end() == (grpc.StatusCode.RESOURCE_EXHAUSTED, "STALLED")
+        again = around.subscribe(TV, cursor=stalled.cursor)
+        await again.caught_up()
+        assert again.positions
+        assert again.positions == pushed[-len(again.positions) :]
+
+
+async def test_a_draining_gateway_sends_its_devices_away_with_a_cursor() -> None:
+    async with a_gateway() as around:
+        client = around.subscribe(TV)
+        await client.caught_up()
+        await around.door().Acknowledge(AcknowledgeRequest(cursor=client.cursor), metadata=who(TV))
+        draining = asyncio.create_task(around.role.drain())
+        frame = await client.until(lambda frame: frame.HasField("reconnect"))
+        assert frame.cursor
+        assert await client.end() == (grpc.StatusCode.UNAVAILABLE, "DRAINING")
+        await draining
+        assert around.announcer.is_stopped
+        assert around.announcer.ended_numbers == [1]
+
+
+async def test_a_stream_ends_with_its_life() -> None:
+    async with a_gateway(stream_life_s=0.2) as around:
+        client = around.subscribe(TV)
+        await client.until(lambda frame: frame.HasField("reconnect"))
+        assert await client.end() == (grpc.StatusCode.UNAVAILABLE, "DRAINING")
+
+
+async def test_a_checkpoint_comes_at_least_every_interval() -> None:
+    async with a_gateway(checkpoint_interval_s=0.1) as around:
+        client = around.subscribe(TV)
+        await client.caught_up()
+        for _ in range(3):
+            frame = await client.frame()
+            assert frame.cursor
+            assert not frame.notifications
+
+
+async def test_a_cursor_from_the_future_is_said_and_all_that_is_kept_comes_again() -> None:
+    async with a_gateway() as elsewhere:
+        for _ in range(5):
+            await elsewhere.store(a_row())
+        ahead = elsewhere.subscribe(TV)
+        await ahead.caught_up()
+    async with a_gateway() as around:
+        (kept,) = await around.store(a_row())
+        client = around.subscribe(TV, cursor=ahead.cursor)
+        frame = await client.until(lambda frame: frame.HasField("gap"))
+        assert frame.gap.reason == Gap.REASON_FUTURE
+        assert list(frame.gap.priorities) == [Priority.MEDIUM]
+        await client.caught_up()
+        assert client.positions == [kept.position]
+
+
+async def test_merging_spares_a_slow_device() -> None:
+    async with a_gateway() as around:
+        rows = await around.store(*(a_row(scope=f"s-{n % 3}") for n in range(100)))
+        client = around.subscribe(TV)
+        await client.caught_up()
+        assert client.positions == [row.position for row in rows[-3:]]
+
+
+async def test_a_store_only_row_wakes_nobody_and_is_not_lost() -> None:
+    async with a_gateway() as around:
+        client = around.subscribe(TV)
+        await client.caught_up()
+        await around.push(a_row("quiet", store_only=True))
+        await around.push(a_row("loud"))
+        while len(client.positions) < 2:
+            frame = await client.notified()
+        assert [n.via for n in frame.notifications] == [VIA_CATCH_UP, VIA_PUSH]
+
+
+async def test_broken_requests() -> None:
+    async with a_gateway() as around:
+        client = around.subscribe(TV, max_batch=-1)
+        assert await client.end() == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID")
+        client = around.subscribe(TV, cursor="no cursor of ours")
+        assert await client.end() == (grpc.StatusCode.INVALID_ARGUMENT, "CURSOR_MALFORMED")
+        mine = around.subscribe(TV)
+        await mine.caught_up()
+        client = around.subscribe(PHONE, cursor=mine.cursor)
+        assert await client.end() == (grpc.StatusCode.PERMISSION_DENIED, "CURSOR_FOREIGN")
+        call = around.door().Subscribe(SubscribeRequest())
+        assert await call.code() == grpc.StatusCode.UNAUTHENTICATED

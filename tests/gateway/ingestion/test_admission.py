@@ -1,0 +1,90 @@
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.ingestion.admission import Gatekeeper
+from gateway.ingestion.resolving import policies_of
+from reno.config.settings import IngestionSettings
+from reno.domain.member import event_identity, member_key, shard_of
+from reno.domain.priority import Priority
+from reno.domain.reason import Reason
+from reno.v1.envelope_pb2 import Row
+from reno.v1.event_pb2 import Event
+from tests.gateway.ingestion.examples import BACKEND, CATALOGUE, NOW_MS, event
+
+SHARDS = {Priority.HIGH: 1, Priority.MEDIUM: 4, Priority.LOW: 7}
+LIMITS = IngestionSettings(max_payload_bytes=10)
+
+
+def admit(
+    events: list[Event],
+    *,
+    malformed: frozenset[int] = frozenset(),
+    limits: IngestionSettings = LIMITS,
+):  # type: ignore[no-untyped-def]
+    keeper = Gatekeeper(policies_of(CATALOGUE), limits)
+    return keeper.admit(events, malformed, BACKEND, SHARDS, NOW_MS, "")
+
+
+_events = st.builds(
+    event,
+    st.integers(0, 20),
+    type=st.sampled_from(["plain", "merging", "echoing", "unheard-of"]),
+    member_id=st.sampled_from(["anna", "ben", "cleo", ""]),
+    merge_key=st.sampled_from(["", "p1"]),
+    payload=st.binary(max_size=12),
+)
+
+
+@given(st.lists(_events, min_size=1, max_size=30))
+@settings(max_examples=60)
+def test_every_event_is_refused_or_in_one_shard_in_order(events: list[Event]) -> None:
+    admission = admit(events)
+    places = list(admission.refusals)
+    for lane, parts in admission.parts.items():
+        for number, part in parts.items():
+            assert part.indexes == sorted(part.indexes)
+            places += part.indexes
+            for index, raw in zip(part.indexes, part.rows, strict=True):
+                row, given_event = Row.FromString(raw), events[index]
+                assert row.member_id == given_event.member_id
+                assert row.identity == event_identity(
+                    "", "billing", given_event.member_id, given_event.id
+                )
+                assert CATALOGUE[given_event.type].priority is lane
+                assert admission.priorities[index] is lane
+                assert number == shard_of(member_key("", given_event.member_id), SHARDS[lane])
+    assert sorted(places) == list(range(len(events)))
+
+
+def test_one_bad_event_never_fails_its_neighbours() -> None:
+    events = [
+        event(0),
+        event(1, type="unheard-of"),
+        event(2, payload=b"x" * 11),
+        event(3, payload=b"x" * 10),
+        Event(),
+        event(0),
+        event(0, member_id="ben"),
+    ]
+    admission = admit(events, malformed=frozenset({4}))
+    assert {index: refusal.reason for index, refusal in admission.refusals.items()} == {
+        1: Reason.UNKNOWN_TYPE,
+        2: Reason.TOO_LARGE,
+        4: Reason.MALFORMED,
+        5: Reason.DUPLICATE,
+    }
+
+
+def test_a_repeat_counts_only_after_a_first_that_was_taken() -> None:
+    admission = admit([event(0, payload=b"x" * 11), event(0)])
+    assert {index: refusal.reason for index, refusal in admission.refusals.items()} == {
+        0: Reason.TOO_LARGE
+    }
+
+
+def test_a_row_that_fits_into_no_envelope_is_refused() -> None:
+    limits = IngestionSettings(max_envelope_bytes=200)
+    admission = admit([event(0), event(1, payload=b"x" * 200)], limits=limits)
+    assert {index: refusal.reason for index, refusal in admission.refusals.items()} == {
+        1: Reason.TOO_LARGE
+    }

@@ -1,0 +1,113 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.ingestion.committing import GroupCommit, Load, Ticket, longest_row_bytes
+from gateway.ingestion.refusal import Refusal
+from reno.domain.reason import Reason
+from reno.wire.envelope import seal_envelope
+
+MAX_EVENTS, MAX_BYTES, MAX_WAITING = 5, 200, 500
+FULL = Refusal(Reason.FULL, "")
+
+
+class Backend:
+    """Keeps what it is told of its rows."""
+
+    def __init__(self, rows: list[bytes]) -> None:
+        self.rows = rows
+        self.told: list[tuple[bytes, int | Refusal]] = []
+
+    def answer(self, count: int, first_position: int, refusal: Refusal | None) -> None:
+        for offset in range(count):
+            row = self.rows[len(self.told)]
+            self.told.append((row, first_position + offset if refusal is None else refusal))
+
+
+_rows = st.lists(st.integers(0, longest_row_bytes(MAX_BYTES)), min_size=1, max_size=12)
+_steps = st.lists(
+    st.one_of(
+        _rows.map(lambda sizes: ("offer", sizes)),
+        st.sampled_from([("take", []), ("refuse", []), ("give up", [])]),
+    ),
+    max_size=30,
+)
+
+
+@given(_steps)
+def test_bounded_every_row_is_answered_once_in_order_and_no_limit_is_passed(
+    steps: list[tuple[str, list[int]]],
+) -> None:
+    group = GroupCommit(
+        max_envelope_events=MAX_EVENTS, max_envelope_bytes=MAX_BYTES, max_waiting_bytes=MAX_WAITING
+    )
+    backends: list[Backend] = []
+    logged: list[bytes] = []
+    serial = 0
+
+    def settle(load: Load | None, refusal: Refusal | None) -> None:
+        if load is None:
+            return
+        assert sum(count for _, count in load.shares) == len(load.rows)
+        if refusal is not None:
+            load.refuse(refusal)
+            return
+        assert 0 < len(load.rows) <= MAX_EVENTS
+        assert len(seal_envelope(b"i" * 16, load.rows)) <= MAX_BYTES
+        load.accept(len(logged))
+        logged.extend(load.rows)
+
+    for now_s, (step, sizes) in enumerate(steps):
+        if step == "offer":
+            rows = []
+            for size in sizes:
+                serial += 1
+                rows.append(serial.to_bytes(3, "big")[-size:] + b"." * (size - 3) if size else b"")
+            backend = Backend(rows)
+            backends.append(backend)
+            taken = group.offer(Ticket(rows, now_s, backend.answer))
+            backend.rows = rows[:taken]
+            assert group.waiting_bytes <= MAX_WAITING
+        elif step == "take":
+            settle(group.take(), None)
+        elif step == "refuse":
+            settle(group.take(), FULL)
+        else:
+            settle(group.give_up(now_s - 3), FULL)
+    while (load := group.take()) is not None:
+        settle(load, None)
+
+    assert group.waiting_bytes == 0
+    accepted: list[int] = []
+    for backend in backends:
+        assert [row for row, _ in backend.told] == backend.rows
+        for row, answer in backend.told:
+            if isinstance(answer, int):
+                assert logged[answer] == row
+                accepted.append(answer)
+    # Ordered: what one door took first stands first.
+    assert accepted == list(range(len(logged)))
+
+
+def test_nothing_overtakes_a_row_without_room() -> None:
+    group = GroupCommit(max_envelope_events=9, max_envelope_bytes=999, max_waiting_bytes=10)
+    backend = Backend([])
+    assert group.offer(Ticket([b"x" * 6, b"x" * 5, b"x"], 0, backend.answer)) == 1
+    assert group.offer(Ticket([b"x" * 5], 0, backend.answer)) == 0
+    assert group.waiting_bytes == 6
+
+
+def test_only_what_has_waited_too_long_is_given_up() -> None:
+    group = GroupCommit(max_envelope_events=1, max_envelope_bytes=999, max_waiting_bytes=99)
+    early, late = Backend([b"a", b"b"]), Backend([b"c"])
+    group.offer(Ticket(early.rows, 1, early.answer))
+    group.offer(Ticket(late.rows, 2, late.answer))
+    first = group.take()
+    assert first is not None
+    given_up = group.give_up(2)
+    assert given_up is not None
+    assert list(given_up.rows) == [b"b"]
+    last = group.take()
+    assert last is not None
+    assert list(last.rows) == [b"c"]
+    assert group.take() is None
+    assert group.give_up(99) is None

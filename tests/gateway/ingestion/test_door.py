@@ -1,0 +1,303 @@
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from gateway.ingestion.door import IngestionDoor
+from gateway.ingestion.lanes import Lanes
+from gateway.ingestion.refusal import Refusal
+from gateway.ingestion.requests import Batch
+from gateway.ingestion.results import Results
+from reno.config.settings import IngestionSettings, LogSettings, Settings
+from reno.domain.position import parts_of, position_of
+from reno.domain.priority import Priority
+from reno.domain.reason import Reason
+from reno.errors import CallerFault, RenoError, TryLater, Unavailable, WrongState
+from reno.ports import LogAbsent, LogFull, LogUnconfirmed
+from reno.v1.envelope_pb2 import Row
+from reno.v1.event_pb2 import Event
+from reno.v1.notification_pb2 import Notification
+from reno.wire.envelope import open_envelope
+from tests.gateway.ingestion.examples import BACKEND, CATALOGUE, NOW_MS, at, event
+from tests.gateway.ingestion.scripted_log import ScriptedLog
+
+MakeDoor = Callable[..., IngestionDoor]
+
+
+@pytest.fixture
+async def log() -> ScriptedLog:
+    log = ScriptedLog()
+    await log.open_lanes()
+    return log
+
+
+@pytest.fixture
+async def make_door(log: ScriptedLog) -> AsyncIterator[MakeDoor]:
+    lanes = Lanes(log)
+    assert await lanes.read_all()
+    doors: list[IngestionDoor] = []
+
+    def make(now_s: Callable[[], float] = time.monotonic, **limits: object) -> IngestionDoor:
+        limits = {"deadline_s": 0.3, **limits}
+        settings = Settings(
+            ingestion=IngestionSettings.model_validate(limits),
+            log=LogSettings(publish_timeout_s=0.1),
+        )
+        door = IngestionDoor(
+            settings, CATALOGUE, log, lanes, now_ns=lambda: NOW_MS * 1_000_000, now_s=now_s
+        )
+        door.is_open = True
+        doors.append(door)
+        return door
+
+    yield make
+    log.gate.set()
+    for door in doors:
+        await asyncio.wait_for(door.drain(), 10)
+
+
+async def publish(door: IngestionDoor, *events: Event) -> Results:
+    return await asyncio.wait_for(door.take(BACKEND, Batch(events)).results(), 10)
+
+
+def reasons(results: Results) -> list[Reason | None]:
+    return [each.reason if isinstance(each, Refusal) else None for each in results.answers]
+
+
+def logged(log: ScriptedLog) -> list[list[str]]:
+    """Ids by envelope, as attempted."""
+    return [
+        [
+            Notification.FromString(Row.FromString(row).notification).event_id
+            for row in open_envelope(payload).rows
+        ]
+        for _, payload, _, _ in log.attempts
+    ]
+
+
+async def test_accepted_events_get_the_logs_positions(
+    log: ScriptedLog, make_door: MakeDoor
+) -> None:
+    door = make_door()
+    results = await publish(door, event(0), event(1, type="merging", merge_key="p"), event(2))
+    assert results.priorities == [Priority.HIGH, Priority.MEDIUM, Priority.HIGH]
+    assert results.answers == [position_of(0, 1, 0), position_of(0, 1, 0), position_of(0, 1, 1)]
+    assert not results.refused
+    assert sorted(logged(log)) == [["e-0", "e-2"], ["e-1"]]
+    assert log.attempts[0][2] == open_envelope(log.attempts[0][1]).id.hex()
+
+
+async def test_what_arrives_meanwhile_is_the_next_envelope_in_order(
+    log: ScriptedLog, make_door: MakeDoor
+) -> None:
+    door = make_door(max_envelope_events=4)
+    log.gate.clear()
+    first = asyncio.create_task(publish(door, event(0)))
+    while not log.attempts:
+        await asyncio.sleep(0)
+    others = [
+        asyncio.create_task(publish(door, *(event(number) for number in range(start, start + 3))))
+        for start in (1, 4)
+    ]
+    await asyncio.sleep(0)
+    log.gate.set()
+    results = [await first, *[await each for each in others]]
+    assert logged(log) == [["e-0"], ["e-1", "e-2", "e-3", "e-4"], ["e-5", "e-6"]]
+    positions = [answer for each in results for answer in each.answers]
+    assert [parts_of(int(place))[1:] for place in positions if isinstance(place, int)] == [
+        (1, 0),
+        (2, 0),
+        (2, 1),
+        (2, 2),
+        (2, 3),
+        (3, 0),
+        (3, 1),
+    ]
+    assert log.most_in_flight == 1
+
+
+async def test_once_a_lost_answer_is_repeated_with_the_same_bytes_and_id(
+    log: ScriptedLog, make_door: MakeDoor
+) -> None:
+    log.lost_answers = 2
+    results = await publish(make_door(), event(0))
+    assert results.answers == [position_of(0, 1, 0)]
+    assert len(log.attempts) == 3
+    assert len({(payload, name) for _, payload, name, _ in log.attempts}) == 1
+
+
+@pytest.mark.parametrize(
+    ("failures", "always", "reason"),
+    [
+        ([LogFull()], None, Reason.FULL),
+        ([LogAbsent(), LogFull()], None, Reason.FULL),
+        ([LogAbsent(), LogAbsent()], None, None),
+        ([LogUnconfirmed(), LogFull(), LogAbsent()], None, None),
+        ([], LogAbsent(), Reason.NOT_READY),
+        ([LogUnconfirmed()], LogAbsent(), Reason.UNCERTAIN),
+        ([LogUnconfirmed()], LogFull(), Reason.UNCERTAIN),
+        ([], LogUnconfirmed(), Reason.UNCERTAIN),
+    ],
+)
+async def test_failure_schedules(
+    log: ScriptedLog,
+    make_door: MakeDoor,
+    failures: list[Exception],
+    always: Exception | None,
+    reason: Reason | None,
+) -> None:
+    log.failures.extend(failures)
+    log.always = always
+    door = make_door()
+    assert reasons(await publish(door, event(0), event(1))) == [reason, reason]
+    log.always = None
+    assert reasons(await publish(door, event(2))) == [None]
+
+
+async def test_bounded_what_has_no_room_is_refused_as_full_event_by_event(
+    log: ScriptedLog, make_door: MakeDoor
+) -> None:
+    door = make_door(max_waiting_bytes_per_shard=1000)
+    log.gate.clear()
+    waiting = [
+        asyncio.create_task(publish(door, *(event(10 * batch + each) for each in range(10))))
+        for batch in range(5)
+    ]
+    while not waiting[-1].done():
+        await asyncio.sleep(0)
+    log.gate.set()
+    results = [await each for each in waiting]
+    said = [reason for each in results for reason in reasons(each)]
+    assert said.count(None) + said.count(Reason.FULL) == 50
+    assert Reason.FULL in said
+    refusal = results[-1].answers[-1]
+    assert isinstance(refusal, Refusal)
+    assert refusal.retry_after_s == 1.0
+    # Within a batch nothing of the same shard follows a refusal.
+    for each in map(reasons, results):
+        assert each == sorted(each, key=lambda reason: reason is not None)
+
+
+async def test_what_waited_as_long_as_the_deadline_is_told_that_nothing_was_stored(
+    log: ScriptedLog, make_door: MakeDoor
+) -> None:
+    now_s = [0.0]
+    door = make_door(now_s=lambda: now_s[0])
+    log.gate.clear()
+    first = asyncio.create_task(publish(door, event(0)))
+    while not log.attempts:
+        await asyncio.sleep(0)
+    second = asyncio.create_task(publish(door, event(1)))
+    await asyncio.sleep(0)
+    now_s[0] = 0.3
+    third = asyncio.create_task(publish(door, event(2)))
+    await asyncio.sleep(0)
+    now_s[0] = 0.4
+    log.gate.set()
+    assert reasons(await first) == [None]
+    assert reasons(await second) == [Reason.NOT_READY]
+    assert reasons(await third) == [None]
+    assert logged(log) == [["e-0"], ["e-2"]]
+
+
+async def test_a_caller_who_goes_away_takes_nobody_along(
+    log: ScriptedLog, make_door: MakeDoor
+) -> None:
+    door = make_door()
+    log.gate.clear()
+    gone = asyncio.create_task(publish(door, event(0)))
+    stays = asyncio.create_task(publish(door, event(1)))
+    while not log.attempts:
+        await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.gather(gone, return_exceptions=True)
+    log.gate.set()
+    assert reasons(await stays) == [None]
+    assert logged(log) == [["e-0", "e-1"]]
+
+
+async def test_a_generation_that_rose_while_the_log_was_away_is_in_the_receipts(
+    log: ScriptedLog, make_door: MakeDoor
+) -> None:
+    log.failures.append(LogAbsent())
+    log.generation = 3
+    results = await publish(make_door(), event(0))
+    assert results.answers == [position_of(3, 1, 0)]
+
+
+async def test_refusals_of_one_event_are_errors_of_its_call(make_door: MakeDoor) -> None:
+    door = make_door()
+
+    async def error_of(given: Event) -> RenoError:
+        with pytest.raises(RenoError) as caught:
+            await door.publish(BACKEND, given)
+        return caught.value
+
+    stale = await error_of(event(occurred_at=at(NOW_MS - 10_001)))
+    assert (type(stale), stale.reason) == (WrongState, Reason.STALE)
+    unknown = await error_of(event(type="unheard-of"))
+    assert (type(unknown), unknown.reason, unknown.field) == (
+        CallerFault,
+        Reason.UNKNOWN_TYPE,
+        "event.type",
+    )
+    receipt = await door.publish(BACKEND, event(1))
+    assert (receipt.priority, receipt.position) == (Priority.HIGH, position_of(0, 1, 0))
+
+
+@pytest.mark.parametrize(
+    ("failure", "error"),
+    [(LogFull(), TryLater), (LogAbsent(), Unavailable), (LogUnconfirmed(), Unavailable)],
+)
+async def test_the_logs_failures_are_errors_of_its_call(
+    log: ScriptedLog, make_door: MakeDoor, failure: Exception, error: type[RenoError]
+) -> None:
+    log.always = failure
+    with pytest.raises(error):
+        await make_door().publish(BACKEND, event())
+    log.always = None
+
+
+async def test_batches_that_cannot_be_taken_as_a_whole(make_door: MakeDoor) -> None:
+    door = make_door(max_batch_events=2, max_batch_bytes=100)
+    for batch, reason in [
+        (Batch([]), Reason.INVALID),
+        (Batch([event(0), event(1), event(2)]), Reason.TOO_LARGE),
+        (Batch([event(0)], size_bytes=101), Reason.TOO_LARGE),
+    ]:
+        with pytest.raises(CallerFault) as caught:
+            door.take(BACKEND, batch)
+        assert (caught.value.reason, caught.value.field) == (reason, "events")
+    door.is_open = False
+    with pytest.raises(Unavailable) as unavailable:
+        door.take(BACKEND, Batch([event(0)]))
+    assert unavailable.value.reason is Reason.NOT_READY
+
+
+async def test_durable_a_drain_answers_what_was_taken_and_takes_nothing_more(
+    log: ScriptedLog, make_door: MakeDoor
+) -> None:
+    door = make_door()
+    log.gate.clear()
+    taken = asyncio.create_task(publish(door, event(0)))
+    while not log.attempts:
+        await asyncio.sleep(0)
+    draining = asyncio.create_task(door.drain())
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable) as caught:
+        door.take(BACKEND, Batch([event(1)]))
+    assert caught.value.reason is Reason.DRAINING
+    assert not draining.done()
+    log.gate.set()
+    assert reasons(await taken) == [None]
+    await draining
+
+
+async def test_a_writer_that_fails_is_noticed(log: ScriptedLog, make_door: MakeDoor) -> None:
+    door = make_door()
+    log.failures.append(ValueError("larger than the log takes"))
+    pending = door.take(BACKEND, Batch([event(0)]))
+    with pytest.raises(ValueError, match="larger"):
+        await asyncio.wait_for(door.wait(), 10)
+    assert pending is not None

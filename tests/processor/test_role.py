@@ -1,0 +1,150 @@
+"""The processor role with its real port, over a log in memory."""
+
+import asyncio
+from collections.abc import Sequence
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from processor.role import INBOX_SERVICE, ProcessorRole
+from reno.adapters.memory_inbox import MemoryInbox
+from reno.adapters.memory_log import MemoryLog
+from reno.config.settings import ProcessorSettings, Settings
+from reno.domain.member import member_key, shard_of
+from reno.domain.priority import Priority
+from reno.ports import EnvelopeWrite, LaneInfo, LogAbsent, Shard
+from reno.v1.event_pb2 import PRIORITY_HIGH
+from reno.v1.inbox_service_pb2 import ReadRequest, Slice
+from reno.v1.inbox_service_pb2_grpc import InboxServiceStub
+from tests.processor.records import envelope, row
+from tests.processor.surroundings import G1, Gateways, Presence
+
+SETTINGS = Settings(processor=ProcessorSettings(retry_s=0.02, listen_internal="127.0.0.1:0"))
+SHARDS = 2
+
+
+class LateLog(MemoryLog):
+    is_there = False
+    asked = 0
+
+    async def open_lane(self, priority: Priority) -> LaneInfo:
+        self.asked += 1
+        if not self.is_there:
+            raise LogAbsent("told to be away")
+        return await super().open_lane(priority)
+
+
+class World:
+    def __init__(self) -> None:
+        self.log = LateLog(shards=SHARDS)
+        self.gateways = Gateways()
+        self.inbox = MemoryInbox(SHARDS)
+        self.opened: list[int] = []
+        self.is_synced = True
+        self.role = ProcessorRole(
+            SETTINGS,
+            Priority.HIGH,
+            self.log,
+            self.open_inbox,
+            Presence(anna=[G1], ben=[G1]),
+            self.gateways,
+            self.synced,
+        )
+
+    def open_inbox(self, shards: int) -> MemoryInbox:
+        self.opened.append(shards)
+        return self.inbox
+
+    async def synced(self) -> bool:
+        return self.is_synced
+
+    async def publish(self, member: str, event_id: str) -> None:
+        shard = Shard(Priority.HIGH, shard_of(member_key("", member), SHARDS))
+        payload = envelope(hash((member, event_id)) & 0xFFFF, [row(member, event_id)])
+        await self.log.append(shard, payload, member + event_id, 1.0)
+
+
+async def health_of(channel: grpc.aio.Channel) -> str:
+    stub = health_pb2_grpc.HealthStub(channel)
+    answer = await stub.Check(health_pb2.HealthCheckRequest(service=INBOX_SERVICE))
+    return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
+
+
+async def until_health(channel: grpc.aio.Channel, expected: str) -> None:
+    async with asyncio.timeout(10):
+        while await health_of(channel) != expected:
+            await asyncio.sleep(0.01)
+
+
+async def test_it_waits_for_the_log_then_owns_every_shard_and_serves_the_inbox() -> None:
+    world = World()
+    await world.role.start()
+    async with grpc.aio.insecure_channel(world.role.addresses["inbox"]) as channel:
+        stub = InboxServiceStub(channel)
+        request = ReadRequest(
+            priority=PRIORITY_HIGH,
+            slices=[
+                Slice(member_id=member, max_rows=10, max_bytes=1 << 20)
+                for member in ("anna", "ben")
+            ],
+        )
+        async with asyncio.timeout(10):
+            while world.log.asked < 3:
+                await asyncio.sleep(0.01)
+        assert await health_of(channel) == "NOT_SERVING"
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await stub.Read(request)
+        assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+
+        world.log.is_there = True
+        await until_health(channel, "SERVING")
+        assert world.opened == [SHARDS]
+        members = [f"m-{number}" for number in range(8)]
+        for member in (*members, "anna", "ben"):
+            await world.publish(member, "e-1")
+        async with asyncio.timeout(10):
+            while sum(len(call.rows) for call in world.gateways.answered) < 2:
+                await asyncio.sleep(0.01)
+        pages = (await stub.Read(request)).pages
+        assert [len(page.rows) for page in pages] == [1, 1]
+    await world.role.drain()
+    for number in range(SHARDS):
+        assert await world.log.lag(Shard(Priority.HIGH, number)) == 0
+
+
+async def test_it_is_not_serving_over_a_log_that_does_not_sync() -> None:
+    world = World()
+    world.log.is_there = True
+    world.is_synced = False
+    await world.role.start()
+    async with grpc.aio.insecure_channel(world.role.addresses["inbox"]) as channel:
+        async with asyncio.timeout(10):
+            while not world.opened:
+                await asyncio.sleep(0.01)
+        assert await health_of(channel) == "NOT_SERVING"
+        world.is_synced = True
+        await until_health(channel, "SERVING")
+    await world.role.drain()
+
+
+async def test_it_drains_before_the_log_was_ever_there() -> None:
+    world = World()
+    await world.role.start()
+    await world.role.drain()
+    assert not world.opened
+
+
+async def test_a_defect_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(shard: Shard, writes: Sequence[EnvelopeWrite]) -> None:
+        raise RuntimeError("a defect")
+
+    world = World()
+    world.log.is_there = True
+    monkeypatch.setattr(world.inbox, "append", broken)
+    await world.role.start()
+    await world.log.open_lane(Priority.HIGH)
+    await world.publish("anna", "e-1")
+    with pytest.raises(ExceptionGroup):
+        await asyncio.wait_for(world.role.wait(), 10)
+    await world.role.drain()

@@ -1,0 +1,113 @@
+"""PresenceClient against real gRPC servers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import grpc
+import pytest
+
+from reno.adapters.presence_client import MAX_MEMBERS, PresenceClient
+from reno.errors import Unavailable
+from reno.ports import GatewayAddress
+from reno.v1.lease_service_pb2 import (
+    GatewayHello,
+    LookupRequest,
+    LookupResponse,
+    MemberSessions,
+    SessionPlace,
+)
+from reno.v1.lease_service_pb2_grpc import LeaseServiceServicer, add_LeaseServiceServicer_to_server
+from reno.v1.presence_service_pb2 import PRESENCE_STATE_ONLINE, PRESENCE_STATE_UNKNOWN
+
+
+class Replica(LeaseServiceServicer):
+    """Members with an even number at the end are at g1."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+        self.silent = False
+        self.address = ""
+
+    def Attach(self, request_iterator: Any, context: Any) -> Any:
+        raise NotImplementedError
+
+    async def Lookup(self, request: LookupRequest, context: Any) -> LookupResponse:
+        self.asked.append(len(request.member_ids))
+        if self.silent:
+            await asyncio.sleep(3600)
+        return LookupResponse(
+            gateways=[GatewayHello(gateway_id="g1", epoch=7, address="h:1")],
+            members=[
+                MemberSessions(
+                    state=PRESENCE_STATE_ONLINE,
+                    sessions=[SessionPlace(gateway=0, number=1), SessionPlace(gateway=0, number=2)],
+                )
+                if int(member[-1]) % 2 == 0
+                else MemberSessions(state=PRESENCE_STATE_UNKNOWN)
+                for member in request.member_ids
+            ],
+        )
+
+
+@asynccontextmanager
+async def replicas(count: int) -> AsyncIterator[list[Replica]]:
+    async with AsyncExitStack() as stack:
+        started = []
+        for _ in range(count):
+            replica = Replica()
+            server = grpc.aio.server()
+            add_LeaseServiceServicer_to_server(replica, server)
+            replica.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+            await server.start()
+            stack.push_async_callback(server.stop, None)
+            started.append(replica)
+        yield started
+
+
+@asynccontextmanager
+async def client_of(*addresses: str) -> AsyncIterator[PresenceClient]:
+    client = PresenceClient(addresses)
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+async def test_it_names_each_gateway_with_its_members() -> None:
+    async with replicas(1) as (replica,), client_of(replica.address) as client:
+        located = await client.lookup("", ["m0", "m1", "m2"], 10.0)
+    assert located.by_gateway == {GatewayAddress("g1", 7, "h:1"): {"m0", "m2"}}
+
+
+async def test_many_members_are_asked_for_in_several_requests() -> None:
+    async with replicas(1) as (replica,), client_of(replica.address) as client:
+        members = [f"m{number}" for number in range(MAX_MEMBERS + 10)]
+        located = await client.lookup("", members, 30.0)
+        (found,) = located.by_gateway.values()
+    assert sorted(replica.asked) == [10, MAX_MEMBERS]
+    assert len(found) == len(members) // 2
+
+
+async def test_replicas_take_turns_and_a_silent_one_is_passed_over() -> None:
+    async with replicas(2) as both, client_of(*(each.address for each in both)) as client:
+        for _ in range(4):
+            await client.lookup("", ["m0"], 10.0)
+        assert [len(each.asked) for each in both] == [2, 2]
+        both[0].silent = True
+        for _ in range(3):
+            located = await client.lookup("", ["m0"], 2.0)
+            assert located.by_gateway
+        assert not (await client.lookup("", [], 2.0)).by_gateway
+
+
+async def test_nobody_answers() -> None:
+    async with replicas(2) as both, client_of(*(each.address for each in both)) as client:
+        for each in both:
+            each.silent = True
+        with pytest.raises(Unavailable):
+            await client.lookup("", ["m0"], 0.2)
+    async with client_of(both[0].address) as client:
+        with pytest.raises(Unavailable):
+            await client.lookup("", ["m0"], 5.0)

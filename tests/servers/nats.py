@@ -1,0 +1,141 @@
+"""Real nats-servers on 127.0.0.1, ended by pid by who started them."""
+
+import json
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import ProxyHandler, build_opener
+
+import pytest
+
+from reno.adapters.nats_server import command, render_config
+from reno.config.settings import LogSettings
+
+START_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 10.0
+_direct = build_opener(ProxyHandler({}))
+
+
+def free_port() -> int:
+    """A port that was free just now."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
+
+
+class NatsProcess:
+    """A server with its own directory; it keeps ports and data over kill and start."""
+
+    def __init__(
+        self, directory: Path, *, synced: bool = True, max_file_store: int = 16 << 30
+    ) -> None:
+        self.directory = directory
+        self.port = free_port()
+        self.monitor_port = free_port()
+        self._synced = synced
+        self._max_file_store = max_file_store
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"nats://127.0.0.1:{self.port}"
+
+    @property
+    def monitor_url(self) -> str:
+        return f"http://127.0.0.1:{self.monitor_port}"
+
+    def settings(self, **changes: object) -> LogSettings:
+        """Small streams, so that a server has room for all of them."""
+        return LogSettings.model_validate(
+            {
+                "servers": (self.url,),
+                "monitor_url": self.monitor_url,
+                "max_bytes_high": 64 << 20,
+                "max_bytes_medium": 64 << 20,
+                "max_bytes_low": 64 << 20,
+                **changes,
+            }
+        )
+
+    def start(self) -> None:
+        """Returns when the server is ready; raises AssertionError with its log when it is not in time."""
+        assert self._process is None, "already started"
+        self.directory.mkdir(parents=True, exist_ok=True)
+        config = self.directory / "nats.conf"
+        config.write_text(
+            render_config(
+                name=f"test-{self.port}",
+                host="127.0.0.1",
+                port=self.port,
+                monitor_port=self.monitor_port,
+                store=self.directory / "store",
+                max_file_store=self._max_file_store,
+                synced=self._synced,
+            )
+        )
+        log = self.directory / "nats.log"
+        with log.open("ab") as out:
+            self._process = subprocess.Popen(command(config), stdout=out, stderr=out)
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self._is_ready():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                raise AssertionError(f"nats-server did not start:\n{log.read_text()}")
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        """kill -9; idempotent."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """An orderly end; idempotent."""
+        self._end(signal.SIGTERM)
+
+    def freeze(self) -> None:
+        """The server answers nothing, and its sockets stay open."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def _end(self, how: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(how)
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(STOP_TIMEOUT_S)
+
+    def _is_ready(self) -> bool:
+        try:
+            with _direct.open(f"{self.monitor_url}/healthz?js-enabled-only=true", timeout=1) as got:
+                return bool(json.loads(got.read()).get("status") == "ok")
+        except (OSError, ValueError):
+            return False
+
+
+@pytest.fixture(scope="session")
+def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsProcess]:
+    """One for the session, synced; its streams are shared by whoever uses it. Leave it running."""
+    server = NatsProcess(tmp_path_factory.mktemp("nats"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def fresh_nats(tmp_path: Path) -> Iterator[NatsProcess]:
+    """One for the test, synced and empty; kill and start it as you like."""
+    server = NatsProcess(tmp_path / "nats")
+    server.start()
+    yield server
+    server.kill()

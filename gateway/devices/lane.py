@@ -70,7 +70,8 @@ class Lane:
         self.fall_behind()
 
     def look(self) -> None:
-        """`current_at` will be set by the next read that finds nothing; pushes are taken meanwhile."""
+        """`current_at` will be set by the next read that begins after this and finds nothing; pushes are taken meanwhile."""
+        self._words += 1
         self.current_at = None
 
     def read_began(self) -> ReadToken:

@@ -85,7 +85,7 @@ class Pulling:
         size = min(page_size or settings.max_page_rows, settings.max_page_rows)
         outcomes: Outcomes = Counter()
         answers = await asyncio.gather(
-            *(self._lane(device, lane, wanted[lane], size, outcomes) for lane in LANES)
+            *(self._lane(device, lane, wanted[lane], outcomes) for lane in LANES)
         )
         finds = {lane: find for lane, find in zip(LANES, answers, strict=True) if find is not None}
         if not finds:
@@ -109,17 +109,19 @@ class Pulling:
         return render_answer((_render(device, shown) for _lane, shown in page.rows), rest)
 
     async def _lane(
-        self, device: Device, lane: Priority, wanted: int, max_rows: int, outcomes: Outcomes
+        self, device: Device, lane: Priority, wanted: int, outcomes: Outcomes
     ) -> LaneFind | None:
         """None: its inbox does not answer."""
         try:
-            return await self._read_lane(device, lane, wanted, max_rows, outcomes)
+            return await self._read_lane(device, lane, wanted, outcomes)
         except Unavailable:
             return None
 
     async def _read_lane(
-        self, device: Device, lane: Priority, wanted: int, max_rows: int, outcomes: Outcomes
+        self, device: Device, lane: Priority, wanted: int, outcomes: Outcomes
     ) -> LaneFind:
+        # Also for a small page: what is read beyond it may merge into it.
+        max_rows = self._door.settings.max_page_rows
         max_bytes = self._door.settings.max_page_bytes
         page: Page | None = None
         if wanted < 0:

@@ -48,9 +48,6 @@ def open_journal_entry(value: bytes) -> JournalEntryProto:
     if value[:1] != JOURNAL_VERSION:
         raise Unreadable(f"journal entry of version {value[:1].hex() or 'none'}")
     try:
-        try:
         return JournalEntryProto.FromString(value[1:])
-    except DecodeError as error:
-        raise Unreadable("not a journal entry") from error
     except DecodeError as error:
         raise Unreadable("not a journal entry") from error

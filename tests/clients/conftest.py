@@ -16,13 +16,6 @@ def go_example() -> Path:
     return ROOT / "clients" / "go" / "bin" / "reno-example"
 
 
-@pytest.fixture(scope="session")
-def grpcurl() -> Path:
-    """grpcurl, built where it was not yet."""
-    built("grpcurl", "--version")
-    return ROOT / "scripts" / "grpcurl"
-
-
 @pytest.fixture
 def doors() -> ContractDoors:
     """In memory."""

@@ -1,4 +1,4 @@
-"""What Go builds for the tests: the client's example, and grpcurl."""
+"""Building and running what is written in Go."""
 
 import asyncio
 import os
@@ -21,13 +21,11 @@ class Ended:
     stderr: str
 
 
-def built(script: str, *args: str) -> None:
+def built(script: str) -> None:
     """Runs a script that builds with Go; skips by name where Go is missing."""
     if shutil.which("go") is None:
         pytest.skip("Go is missing: apt-get install golang-go")
-    run = subprocess.run(
-        [ROOT / "scripts" / script, *args], capture_output=True, text=True, check=False
-    )
+    run = subprocess.run([ROOT / "scripts" / script], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
 
 

@@ -91,7 +91,13 @@ def start_reno(
     )
     assert process.stdout is not None
     said: list[str] = []
-    ports = _ready_ports(process.stdout, said, data_dir)
+    try:
+        ports = _ready_ports(process.stdout, said, data_dir)
+    except BaseException:
+        process.kill()
+        process.wait(STOP_TIMEOUT_S)
+        process.stdout.close()
+        raise
     # Read on, or a long test's words would fill the pipe.
     reader = threading.Thread(target=said.extend, args=(process.stdout,))
     reader.start()

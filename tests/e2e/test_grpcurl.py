@@ -82,7 +82,7 @@ def test_publish_pull_and_subscribe(grpcurl: str, running_reno: RunningReno) -> 
     frames = list(read_all(stream))
     assert frames[0]["session"]["id"]
     (pushed,) = [one for frame in frames for one in frame.get("notifications", [])]
-    assert (pushed["eventId"], pushed["position"]) == ("e-1", receipt["position"])
+    assert (pushed["event_id"], pushed["position"]) == ("e-1", receipt["position"])
     page = json.loads(
         call(
             grpcurl,
@@ -93,7 +93,7 @@ def test_publish_pull_and_subscribe(grpcurl: str, running_reno: RunningReno) -> 
             headers=device,
         )
     )
-    assert [one["eventId"] for one in page["notifications"]] == ["e-1"]
+    assert [one["event_id"] for one in page["notifications"]] == ["e-1"]
     assert page["notifications"][0]["action"] == "reload_entitlements"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.history import Arrival, History
-from tests.e2e.running import RunningReno, end_reno, start_reno
+from tests.e2e.running import RunningReno, reno_in
 from tests.e2e.traffic import Backend, Listener, arrival, pull_all
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
@@ -39,12 +39,8 @@ VICTIMS = [
 def reno(tmp_path: Path) -> Iterator[RunningReno]:
     catalogue = tmp_path / "catalogue.toml"
     catalogue.write_text(CATALOGUE)
-    running = start_reno(tmp_path / "data", environment={"RENO_CATALOGUE": str(catalogue)})
-    try:
+    with reno_in(tmp_path / "data", {"RENO_CATALOGUE": str(catalogue)}) as running:
         yield running
-        assert running.stop() == 0
-    finally:
-        end_reno(running)
 
 
 async def kill_twice(reno: RunningReno, victim: str) -> None:

@@ -44,10 +44,10 @@ def run(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProces
     )
 
 
-def publish(reno: RunningReno, member: str, *more: str) -> dict[str, object]:
+def publish(reno: RunningReno, member: str, event_type: str = "plan.changed") -> dict[str, object]:
     done = run(
-        "publish", "plan.changed", "--member", member, "--payload", '{"plan": "premium"}',
-        "--ingestion", reno.ingestion, "--json", *more,
+        "publish", event_type, "--member", member, "--payload", '{"plan": "premium"}',
+        "--ingestion", reno.ingestion, "--json",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     result: dict[str, object] = json.loads(done.stdout)
@@ -113,15 +113,33 @@ def test_two_ups_do_not_share_a_directory_or_ports(
     assert f"port {base} is taken; ingestion wants to listen there" in other.stderr
 
 
-def test_data_survives_to_the_next_up(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    with reno_in(data) as first:
-        assert set(first.pids) == CHILDREN
-        sent = publish(first, "anna")
-    with reno_in(data) as second:
-        tv = as_tv(second, "anna", tmp_path / "cursor")
-        assert events(run("pull", *tv)) == [sent["id"]]
-        assert int(str(publish(second, "anna")["position"])) > int(str(sent["position"]))
+def test_every_end_leaves_nothing_running_and_loses_nothing(tmp_path: Path) -> None:
+    data, sent = tmp_path / "data", []
+    with reno_in(data) as reno:
+        assert set(reno.pids) == CHILDREN
+        sent.append(publish(reno, "anna", "profile.changed"))
+        pids = list(reno.pids.values())
+        reno.process.terminate()
+        assert reno.process.wait(60) == 0
+        assert_gone(pids)
+    with reno_in(data) as reno:
+        sent.append(publish(reno, "anna", "profile.changed"))
+        pids = list(reno.pids.values())
+        assert all(map(is_running, pids))
+        reno.process.kill()
+        reno.process.wait(30)
+        assert_gone(pids)
+    with reno_in(data) as reno:
+        tv = as_tv(reno, "anna", tmp_path / "cursor")
+        assert events(run("pull", *tv)) == [one["id"] for one in sent]
+        assert int(str(sent[1]["position"])) > int(str(sent[0]["position"]))
+        pids = list(reno.pids.values())
+        os.kill(reno.pids["ingestion"], signal.SIGSTOP)  # its drain would wait for the time-out
+        reno.process.send_signal(signal.SIGINT)
+        wait_for(reno.is_draining, 10, "the drain")
+        reno.process.send_signal(signal.SIGINT)
+        assert reno.process.wait(10) == 130
+        assert_gone(pids)
 
 
 def test_a_silent_child_and_a_dead_one_are_started_again(reno: RunningReno, tmp_path: Path) -> None:
@@ -135,36 +153,3 @@ def test_a_silent_child_and_a_dead_one_are_started_again(reno: RunningReno, tmp_
     done = run("subscribe", *as_tv(reno, "anna", tmp_path / "cursor"), "--once")
     assert events(done) == [sent["id"]]
     assert reno.state["restarts"] == {"gateway": 1, "processor-high": 1}
-
-
-def test_nothing_outlives_a_killed_parent(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    with reno_in(data) as first:
-        sent = publish(first, "anna")
-        pids = list(first.pids.values())
-        assert all(map(is_running, pids))
-        first.process.kill()
-        first.process.wait(30)
-        assert_gone(pids)
-    with reno_in(data) as second:
-        tv = as_tv(second, "anna", tmp_path / "cursor")
-        assert events(run("pull", *tv)) == [sent["id"]]
-
-
-def test_a_second_signal_ends_all_at_once(tmp_path: Path) -> None:
-    with reno_in(tmp_path / "data") as reno:
-        pids = list(reno.pids.values())
-        os.kill(reno.pids["ingestion"], signal.SIGSTOP)  # its drain would wait for the time-out
-        reno.process.send_signal(signal.SIGINT)
-        wait_for(lambda: not reno.process.poll() and reno.is_draining(), 10, "the drain")
-        reno.process.send_signal(signal.SIGINT)
-        assert reno.process.wait(10) == 130
-        assert_gone(pids)
-
-
-def test_sigterm_drains_too(tmp_path: Path) -> None:
-    with reno_in(tmp_path / "data") as reno:
-        pids = list(reno.pids.values())
-        reno.process.terminate()
-        assert reno.process.wait(60) == 0
-        assert_gone(pids)

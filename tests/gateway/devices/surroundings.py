@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import grpc
@@ -15,7 +15,7 @@ from reno.domain.member import member_key, shard_of
 from reno.domain.position import position_of
 from reno.domain.priority import LANES, Priority
 from reno.domain.reason import Reason
-from reno.errors import Unavailable
+from reno.errors import Unavailable, WrongState
 from reno.ports import (
     Acknowledged,
     DeliveryRow,
@@ -67,6 +67,7 @@ class PlayedAnnouncer:
         self.began_places: list[SessionPlace] = []
         self.ended_numbers: list[int] = []
         self.is_stopped = False
+        self._failing = asyncio.Event()
         self.knows_at_once = True
         self.gateway: GatewayAddress | None = None
         self.on_known: Callable[[Collection[int], bool], None] | None = None
@@ -91,8 +92,15 @@ class PlayedAnnouncer:
     def ended(self, number: int) -> None:
         self.ended_numbers.append(number)
 
+    async def wait(self) -> None:
+        await self._failing.wait()
+        raise WrongState(Reason.FENCED, "a newer epoch is attached")
+
     async def stop(self) -> None:
         self.is_stopped = True
+
+    def fence(self) -> None:
+        self._failing.set()
 
 
 class Surroundings:
@@ -195,10 +203,8 @@ class Client:
             while (frame := await self.call.read()) is not grpc.aio.EOF:
                 self.cursor = frame.cursor or self.cursor
 
-        try:
+        with suppress(grpc.aio.AioRpcError):
             await asyncio.wait_for(read_on(), 10)
-        except grpc.aio.AioRpcError:
-            pass
         details = await self.call.details()
         return await self.call.code(), details.partition(":")[0]
 

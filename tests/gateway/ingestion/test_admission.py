@@ -1,7 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.ingestion.admission import Gatekeeper
+from gateway.ingestion.admission import Admission, Gatekeeper
 from gateway.ingestion.resolving import policies_of
 from reno.config.settings import IngestionSettings
 from reno.domain.member import event_identity, member_key, shard_of
@@ -20,7 +20,7 @@ def admit(
     *,
     malformed: frozenset[int] = frozenset(),
     limits: IngestionSettings = LIMITS,
-):  # type: ignore[no-untyped-def]
+) -> Admission:
     keeper = Gatekeeper(policies_of(CATALOGUE), limits)
     return keeper.admit(events, malformed, BACKEND, SHARDS, NOW_MS, "")
 

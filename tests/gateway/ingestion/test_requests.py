@@ -46,6 +46,10 @@ def test_garbage_is_malformed() -> None:
 def test_what_parses_is_taken_as_it_is() -> None:
     raw = PublishBatchRequest(events=[event(1)]).SerializeToString()
     batch = read_batch(raw)
-    assert (list(batch.events), batch.malformed, batch.size_bytes) == ([event(1)], set(), len(raw))
+    assert (list(batch.events), batch.malformed, batch.size_bytes) == (
+        [event(1)],
+        frozenset(),
+        len(raw),
+    )
     stream = PublishStreamRequest(batch_id=3, events=[event(1)]).SerializeToString()
     assert read_stream_batch(stream)[0] == 3

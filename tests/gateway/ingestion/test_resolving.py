@@ -8,7 +8,7 @@ from reno.domain.priority import Priority
 from reno.domain.reason import Reason
 from reno.gates import MAX_AHEAD_MS
 from reno.v1.envelope_pb2 import Actions, Row
-from reno.v1.event_pb2 import Event, Targets
+from reno.v1.event_pb2 import PRIORITY_MEDIUM, Event, Targets
 from reno.v1.notification_pb2 import Notification
 from reno.wire.clock import to_ms
 from tests.gateway.ingestion.examples import (
@@ -73,7 +73,7 @@ def test_a_row_carries_everything_that_was_decided() -> None:
         payload=b"{}",
         content_type="application/json",
         occurred_at=at(NOW_MS - 4_000),
-        priority="PRIORITY_MEDIUM",
+        priority=PRIORITY_MEDIUM,
         source="billing",
         merge_key="p1",
     )

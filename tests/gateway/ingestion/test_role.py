@@ -86,7 +86,7 @@ async def test_durable_and_ordered_on_a_real_log(fresh_nats: NatsProcess) -> Non
     settings = SETTINGS.model_copy(update={"log": log_settings})
     connection = NatsConnection(log_settings, "test")
     await connection.connect()
-    reader = NatsLogReader(connection, log_settings)
+    reader = NatsLogReader(connection, log_settings, 1 << 20)
     shards = {lane: (await reader.open_lane(lane)).shards for lane in LANES}
     writer = NatsLogWriter(connection)
     role = IngestionRole(settings, CATALOGUE, writer, connection.is_synced)

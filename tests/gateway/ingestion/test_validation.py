@@ -1,3 +1,5 @@
+from typing import Any
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from protovalidate import Validator
@@ -11,7 +13,7 @@ _texts = st.one_of(
     st.sampled_from(
         ["", "a", "~" * 128, "x" * 129, " ", "a b", "a\n", "\x7f", "é", "\u2028", TRACED]
     ),
-    st.text(max_size=6),
+    st.text("ab !~\n\x7fé\u2028", max_size=6),
 )
 
 
@@ -36,7 +38,8 @@ def _events(draw: st.DrawFn) -> Event:
             )
         )
     }
-    return event(**fields)
+    given: dict[str, Any] = {"id": "e", "type": "plain", "member_id": "anna", **fields}
+    return Event(**given)
 
 
 @given(st.lists(_events(), min_size=1, max_size=4))

@@ -1,0 +1,115 @@
+import asyncio
+
+import grpc
+import pytest
+
+from reno.domain.identity import Device
+from reno.errors import WrongState
+from reno.v1.notification_service_pb2 import (
+    AcknowledgeRequest,
+    SubscribeRequest,
+)
+from tests.gateway.devices.rows import PHONE, TV, a_row
+from tests.gateway.devices.surroundings import a_gateway, eventually, who
+
+
+async def test_the_same_device_replaces_its_session_and_another_does_not() -> None:
+    async with a_gateway() as around:
+        old = around.subscribe(TV)
+        await old.caught_up()
+        other = around.subscribe(PHONE)
+        await other.caught_up()
+        new = around.subscribe(TV)
+        assert await old.end() == (grpc.StatusCode.ABORTED, "SESSION_REPLACED")
+        await new.caught_up()
+        (pushed,) = await around.push(a_row())
+        await new.notified()
+        await other.notified()
+        assert new.positions == other.positions == [pushed]
+        assert around.announcer.ended_numbers == [1]
+
+
+async def test_too_many_sessions_of_a_member() -> None:
+    """Bounded."""
+    async with a_gateway(max_sessions_per_member=2) as around:
+        for name in ("a", "b"):
+            await around.subscribe(Device("", "anna", name, "tv")).frame()
+        full = around.subscribe(TV)
+        assert await full.end() == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_SESSIONS")
+        client = around.subscribe(Device("", "bert", "tv-1", "tv"))
+        await client.frame()
+        again = around.subscribe(Device("", "anna", "a", "tv"))
+        await again.frame()
+
+
+async def test_a_device_that_goes_leaves_nothing_behind() -> None:
+    async with a_gateway(max_sessions_per_member=1) as around:
+        for number in range(1, 4):
+            client = around.subscribe(TV)
+            await client.frame()
+            client.call.cancel()
+            await eventually(lambda number=number: number in around.announcer.ended_numbers)  # type: ignore[misc]
+
+
+async def test_a_device_that_does_not_read_is_ended_and_disturbs_nobody() -> None:
+    """Isolated, Bounded."""
+    async with a_gateway(stalled_after_s=0.3) as around:
+        big = b"x" * 30_000
+        stalled = around.subscribe(TV)
+        await stalled.caught_up()
+        reader = around.subscribe(PHONE)
+        await reader.caught_up()
+        pushed: list[int] = []
+        while 1 not in around.announcer.ended_numbers:
+            pushed += await around.push(*(a_row(payload=big) for _ in range(10)))
+            while len(reader.positions) < len(pushed):
+                await reader.notified()
+        assert reader.positions == pushed
+        assert await stalled.end() == (grpc.StatusCode.RESOURCE_EXHAUSTED, "STALLED")
+        again = around.subscribe(TV, cursor=stalled.cursor)
+        await again.caught_up()
+        assert again.positions
+        assert again.positions == pushed[-len(again.positions) :]
+
+
+async def test_a_draining_gateway_sends_its_devices_away_with_a_cursor() -> None:
+    async with a_gateway() as around:
+        client = around.subscribe(TV)
+        await client.caught_up()
+        await around.door().Acknowledge(AcknowledgeRequest(cursor=client.cursor), metadata=who(TV))
+        draining = asyncio.create_task(around.role.drain())
+        frame = await client.until(lambda frame: frame.HasField("reconnect"))
+        assert frame.cursor
+        assert await client.end() == (grpc.StatusCode.UNAVAILABLE, "DRAINING")
+        await draining
+        assert around.announcer.is_stopped
+        assert around.announcer.ended_numbers == [1]
+
+
+async def test_a_stream_ends_with_its_life() -> None:
+    async with a_gateway(stream_life_s=0.2) as around:
+        client = around.subscribe(TV)
+        await client.until(lambda frame: frame.HasField("reconnect"))
+        assert await client.end() == (grpc.StatusCode.UNAVAILABLE, "DRAINING")
+
+
+async def test_broken_requests() -> None:
+    async with a_gateway() as around:
+        client = around.subscribe(TV, max_batch=-1)
+        assert await client.end() == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID")
+        client = around.subscribe(TV, cursor="no cursor of ours")
+        assert await client.end() == (grpc.StatusCode.INVALID_ARGUMENT, "CURSOR_MALFORMED")
+        mine = around.subscribe(TV)
+        await mine.caught_up()
+        client = around.subscribe(PHONE, cursor=mine.cursor)
+        assert await client.end() == (grpc.StatusCode.PERMISSION_DENIED, "CURSOR_FOREIGN")
+        call = around.door().Subscribe(SubscribeRequest())
+        assert await call.code() == grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_a_fenced_gateway_fails() -> None:
+    async with a_gateway() as around:
+        failing = asyncio.create_task(around.role.wait())
+        around.announcer.fence()
+        with pytest.raises(WrongState):
+            await failing

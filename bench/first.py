@@ -27,7 +27,7 @@ from reno.v1.notification_service_pb2 import (
 )
 
 BATCH = 500
-CALLERS = 8
+CALLERS = 32
 MEMBERS = 100_000
 TYPES = ("bench.high", "bench.medium", "bench.low")
 WEIGHTS = (10, 30, 60)

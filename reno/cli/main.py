@@ -16,7 +16,7 @@ from reno.cli import (
     subscribe,
     up,
 )
-from reno.cli.demo.command import demo
+from reno.cli.demo_entry import demo
 from reno.cli.fault import Fault
 
 

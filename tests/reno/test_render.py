@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reno.domain.position import MAX_POSITION
@@ -7,6 +7,7 @@ from reno.v1.notification_pb2 import VIA_PULL, VIA_PUSH, Notification
 from reno.v1.notification_service_pb2 import PullResponse, SubscribeResponse
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.text(max_size=20), st.integers(0, MAX_POSITION), st.integers(0, 1 << 30), st.binary())
 def test_what_the_gateway_appends_is_what_the_device_reads(
     action: str, position: int, merged: int, payload: bytes

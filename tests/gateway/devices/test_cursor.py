@@ -14,6 +14,7 @@ positions = st.fixed_dictionaries(dict.fromkeys(LANES, st.integers(FROM_LATEST, 
 issued = st.integers(0, (1 << 48) - 1)
 
 
+@settings(max_examples=50, deadline=None)
 @given(issued, positions)
 def test_a_cursor_comes_back_as_it_was(at_ms: int, places: dict) -> None:  # type: ignore[type-arg]
     cursor = Cursor(at_ms, owner_of(TV), places)
@@ -23,7 +24,7 @@ def test_a_cursor_comes_back_as_it_was(at_ms: int, places: dict) -> None:  # typ
     assert text.replace("-", "").replace("_", "").isalnum()
 
 
-@settings(max_examples=5)
+@settings(max_examples=5, deadline=None)
 @given(issued, positions)
 def test_every_flipped_bit_is_noticed(at_ms: int, places: dict) -> None:  # type: ignore[type-arg]
     text = Cursor(at_ms, owner_of(TV), places).seal().encode()
@@ -36,6 +37,7 @@ def test_every_flipped_bit_is_noticed(at_ms: int, places: dict) -> None:  # type
         assert fault.value.field == "cursor"
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.text(max_size=80))
 def test_anything_else_is_malformed(text: str) -> None:
     with pytest.raises(CallerFault):
@@ -51,6 +53,7 @@ def test_a_foreign_cursor_is_not_allowed(other: Device) -> None:
     assert refused.value.reason is Reason.CURSOR_FOREIGN
 
 
+@settings(max_examples=50, deadline=None)
 @given(positions, positions)
 def test_acknowledging_never_goes_back(one: dict, other: dict) -> None:  # type: ignore[type-arg]
     both = highest(one, other)

@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.devices.merging import Shown
@@ -14,6 +14,7 @@ def an_outbox(rows: int = 300, size: int = 1 << 20, budget: int = 1 << 30) -> Ou
     return Outbox(rows, size, Budget(budget))
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(lanes, max_size=60), st.integers(1, 9))
 def test_everything_comes_out_once_and_each_lane_in_order(
     offered: list[Priority], places: int
@@ -34,6 +35,7 @@ def test_everything_comes_out_once_and_each_lane_in_order(
         ]
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.integers(1, 40))
 def test_a_flood_above_starves_no_lane_below(places: int) -> None:
     """Isolated."""
@@ -51,6 +53,7 @@ def test_a_flood_above_starves_no_lane_below(places: int) -> None:
     assert low >= 2 * places
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(lanes, st.integers(0, 300)), max_size=80))
 def test_it_never_holds_more_than_its_limits(offered: list[tuple[Priority, int]]) -> None:
     """Bounded."""

@@ -1,4 +1,3 @@
-import asyncio
 from typing import Any
 
 import grpc
@@ -172,9 +171,3 @@ async def test_garbage_is_refused() -> None:
         with pytest.raises(grpc.aio.AioRpcError) as invalid:
             await around.door().Acknowledge(AcknowledgeRequest(), metadata=who(TV))
         assert reason(invalid) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID")
-
-
-async def test_many_pulls_share_reads() -> None:
-    async with a_gateway() as around:
-        await asyncio.gather(*(pull(around, Device("", "anna", f"d-{n}", "tv")) for n in range(50)))
-        assert around.inbox.reads < 300

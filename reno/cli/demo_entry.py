@@ -1,0 +1,27 @@
+"""`reno demo`, as the command line knows it before the demo is loaded."""
+
+from typing import Annotated
+
+import typer
+
+
+def demo(
+    plain: Annotated[
+        bool,
+        typer.Option(help="Lines instead of the live view; the default when this is no terminal."),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object at the end instead of the table.")
+    ] = False,
+    seed: Annotated[
+        int, typer.Option(help="Another seed shuffles the play and names its events anew.")
+    ] = 1,
+) -> None:
+    """Start a whole system, play the six use cases on nine devices, and say what arrived.
+
+    Expectations are computed from the script before anything runs and compared with what the device
+    processes wrote. Exit status 0 only when every expected arrival was seen, and nothing else.
+    """
+    from reno.cli.demo import command  # noqa: PLC0415
+
+    command.demo(plain, as_json, seed)

@@ -136,7 +136,7 @@ class ProcessorRole:
             except (LogAbsent, Unavailable) as error:
                 if str(error) != said:
                     said = str(error)
-                    _log.warning("log is not there yet", why=said)
+                    _log.info("log is not there yet", why=said)
             if await self._stopping.said_within(self._settings.processor.retry_s):
                 return None
 

@@ -85,6 +85,7 @@ class NatsConnection:
         self._reconnect_wait_s = reconnect_wait_s
         self._max_unsent_bytes = max_unsent_bytes
         self._last_error = ""
+        self._is_closing = False
         self._client = FailFastClient()
         self._jetstream = JetStreamContext(self._client, timeout=request_timeout_s)
 
@@ -109,6 +110,7 @@ class NatsConnection:
 
     async def close(self) -> None:
         """Idempotent; also after a cancelled connect."""
+        self._is_closing = True
         if self._client.is_connected or self._client.is_reconnecting:
             await self._client.close()
 
@@ -148,7 +150,8 @@ class NatsConnection:
             _log.warning("log connection error", error=text)
 
     async def _on_disconnected(self) -> None:
-        _log.warning("log disconnected")
+        if not self._is_closing:
+            _log.warning("log disconnected")
 
     async def _on_reconnected(self) -> None:
         self._last_error = ""

@@ -24,4 +24,5 @@ def demo(
     """
     from reno.cli.demo import command  # noqa: PLC0415
 
-    command.demo(plain, as_json, seed)
+    if not command.perform(plain=plain, as_json=as_json, seed=seed):
+        raise typer.Exit(1)

@@ -1,14 +1,5 @@
 """Exports traces and metrics over OTLP where an endpoint is configured; otherwise nothing is started."""
 
-from opentelemetry import metrics, trace
-from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
-from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
-
 from reno.config.settings import TelemetrySettings
 
 
@@ -16,6 +7,16 @@ def start_export(settings: TelemetrySettings, role: str) -> None:
     """Once a process, before the first call. Plain text to the endpoint unless it says https."""
     if settings.otlp_endpoint is None:
         return
+    # Heavy, and not needed by most: imported only where it is used.
+    from opentelemetry import metrics, trace  # noqa: PLC0415
+    from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter  # noqa: PLC0415
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+    from opentelemetry.sdk.metrics import MeterProvider  # noqa: PLC0415
+    from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader  # noqa: PLC0415
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+
     resource = Resource.create({"service.name": "reno", "service.instance.role": role})
     insecure = not settings.otlp_endpoint.startswith("https://")
     spans = TracerProvider(resource=resource)

@@ -1,4 +1,4 @@
-"""`reno demo`: the curtain, the play, the table, the exit status."""
+"""The curtain, the play, the table."""
 
 import asyncio
 import json
@@ -7,7 +7,6 @@ from collections import Counter
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -20,23 +19,8 @@ from reno.cli.demo.stage import on_stage
 from reno.cli.demo.table import PrioritySums, drawn, sum_up
 
 
-def demo(
-    plain: Annotated[
-        bool,
-        typer.Option(help="Lines instead of the live view; the default when this is no terminal."),
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object at the end instead of the table.")
-    ] = False,
-    seed: Annotated[
-        int, typer.Option(help="Another seed shuffles the play and names its events anew.")
-    ] = 1,
-) -> None:
-    """Start a whole system, play the six use cases on nine devices, and say what arrived.
-
-    Expectations are computed from the script before anything runs and compared with what the device processes wrote. Exit status 0 only when
-    every expected arrival was seen, and nothing else.
-    """
+def perform(*, plain: bool, as_json: bool, seed: int) -> bool:
+    """Shows the play and what it came to; True only when every expected arrival was seen, and nothing else. Raises what on_stage and Play.perform raise."""
     console = Console(stderr=as_json)
     script = write_script(seed)
     live = console.is_terminal and not plain
@@ -50,7 +34,7 @@ def demo(
         typer.echo(_as_json(report))
     else:
         _show(console, report)
-    raise typer.Exit(0 if report.verdict.is_right else 1)
+    return report.verdict.is_right
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,58 @@
+"""What the rooms need from the outside, as protocols. Adapters implement them; one contract suite runs on all adapters of a port."""
+
+from reno.ports.delivery import Deliverer, DeliveryRow
+from reno.ports.inbox import (
+    Acknowledged,
+    EnvelopeWrite,
+    Inbox,
+    InboxReader,
+    JournalEntry,
+    Page,
+    RowWrite,
+    Slice,
+    StoredRow,
+)
+from reno.ports.log import (
+    LaneInfo,
+    LogAbsent,
+    LogFull,
+    LogReader,
+    LogRecord,
+    LogUnconfirmed,
+    LogWriter,
+)
+from reno.ports.presence import (
+    GatewayAddress,
+    Located,
+    PresenceAnnouncer,
+    PresenceLookup,
+    SessionPlace,
+)
+from reno.ports.shard import Shard
+
+__all__ = [
+    "Acknowledged",
+    "Deliverer",
+    "DeliveryRow",
+    "EnvelopeWrite",
+    "GatewayAddress",
+    "Inbox",
+    "InboxReader",
+    "JournalEntry",
+    "LaneInfo",
+    "Located",
+    "LogAbsent",
+    "LogFull",
+    "LogReader",
+    "LogRecord",
+    "LogUnconfirmed",
+    "LogWriter",
+    "Page",
+    "PresenceAnnouncer",
+    "PresenceLookup",
+    "RowWrite",
+    "SessionPlace",
+    "Shard",
+    "Slice",
+    "StoredRow",
+]

@@ -27,14 +27,14 @@ class PlainNarrator:
 
     def begins(self, title: str) -> None:
         """Says the title."""
-        self._console.print(f"-- {title}", highlight=False)
+        self._console.print(f"-- {title}", highlight=False, soft_wrap=True)
 
     def watches(self, stage: Backstage) -> None:
         """Shows nothing in between."""
 
     def ends(self, result: SceneResult) -> None:
         """Says expected and seen."""
-        self._console.print(f"   {sentence(result)}", highlight=False)
+        self._console.print(f"   {sentence(result)}", highlight=False, soft_wrap=True)
 
 
 class LiveNarrator:
@@ -54,7 +54,7 @@ class LiveNarrator:
 
     def begins(self, title: str) -> None:
         """The title stays above the table."""
-        self._console.print(f"[bold]{title}[/bold]", highlight=False)
+        self._console.print(f"[bold]{title}[/bold]", highlight=False, soft_wrap=True)
 
     def watches(self, stage: Backstage) -> None:
         """Redraws the table from what the device processes wrote."""
@@ -66,7 +66,9 @@ class LiveNarrator:
     def ends(self, result: SceneResult) -> None:
         """Stays above the table."""
         colour = "green" if result.is_right else "red"
-        self._console.print(f"  [{colour}]{sentence(result)}[/{colour}]", highlight=False)
+        self._console.print(
+            f"  [{colour}]{sentence(result)}[/{colour}]", highlight=False, soft_wrap=True
+        )
 
 
 def _row(device: DemoDevice, stage: Backstage) -> list[str]:

@@ -12,7 +12,7 @@ from reno.cli.demo.checking import Seen
 LONGEST_MS = 3_600_000
 PRIORITIES = ("high", "medium", "low")
 HEADINGS = (
-    "priority", "accepted", "pushed", "caught up", "pulled", "merged", "push p50 ms", "push p99 ms",
+    "priority", "accepted", "pushed", "caught up", "pulled", "merged", "p50 ms", "p99 ms",
 )  # fmt: skip
 
 
@@ -61,7 +61,7 @@ def sum_up(
 
 def drawn(rows: Sequence[PrioritySums], dropped: Mapping[str, int]) -> tuple[Table, Table]:
     """For a terminal: by priority, and what was dropped by which gate."""
-    ways = Table(title="What became of the events", title_justify="left")
+    ways = Table(title="What became of the events (push latency)", title_justify="left")
     for heading in HEADINGS:
         ways.add_column(heading, justify="left" if heading == "priority" else "right")
     for row in rows:

@@ -10,12 +10,10 @@ from reno.domain.position import MAX_POSITION
 from reno.domain.priority import Priority
 from reno.domain.reason import Reason
 from reno.errors import CallerFault, WrongState
-from reno.ports import Acknowledged, InboxReader, Page, Slice
+from reno.ports import MAX_SLICES, Acknowledged, InboxReader, Page, Slice
 from reno.v1 import inbox_service_pb2 as pb
 from reno.v1.inbox_service_pb2_grpc import InboxServiceServicer
 
-MAX_SLICES = 1000
-MAX_MARKS = 1000
 MAX_ASKED_BYTES = 64 << 20
 """What a call's slices may ask for in sum."""
 
@@ -60,7 +58,7 @@ class InboxServicer(InboxServiceServicer):
     ) -> pb.KeepAcknowledgedResponse:
         """Raises CallerFault (TOO_LARGE, INVALID), WrongState (another lane) and what the inbox raises."""
         self._expect(request.priority)
-        _limit(len(request.acknowledged), MAX_MARKS, "acknowledged")
+        _limit(len(request.acknowledged), MAX_SLICES, "acknowledged")
         marks = [
             Acknowledged(
                 mark.tenant,

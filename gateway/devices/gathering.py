@@ -7,14 +7,11 @@ from dataclasses import dataclass, field
 from reno.domain.priority import LANES, Priority
 from reno.domain.reason import Reason
 from reno.errors import Unavailable
-from reno.ports import Acknowledged, InboxReader, Page, Slice
+from reno.ports import MAX_SLICES, Acknowledged, InboxReader, Page, Slice
 from reno.telemetry import metrics
 
 CALLS_IN_FLIGHT = 4
 """Of one lane: a slow answer does not hold the others."""
-
-MAX_SLICES = 1000
-"""Of one call, by the contract."""
 
 MAX_CALL_BYTES = 16 * 1024 * 1024
 """Of the pages that one call asks for."""

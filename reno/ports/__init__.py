@@ -2,6 +2,7 @@
 
 from reno.ports.delivery import Deliverer, DeliveryRow
 from reno.ports.inbox import (
+    MAX_SLICES,
     Acknowledged,
     EnvelopeWrite,
     Inbox,
@@ -31,6 +32,7 @@ from reno.ports.presence import (
 from reno.ports.shard import Shard
 
 __all__ = [
+    "MAX_SLICES",
     "Acknowledged",
     "Deliverer",
     "DeliveryRow",

@@ -7,6 +7,9 @@ from typing import Protocol
 from reno.domain.priority import Priority
 from reno.ports.shard import Shard
 
+MAX_SLICES = 1000
+"""Of one read, and marks of one keep_acknowledged."""
+
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
@@ -84,11 +87,11 @@ class InboxReader(Protocol):
     """What gateways need of the inbox."""
 
     async def read(self, priority: Priority, slices: Sequence[Slice], now_ms: int) -> list[Page]:
-        """One page a slice, in order. Raises errors.Unavailable when the lane's inbox does not answer."""
+        """One page a slice, in order; at most MAX_SLICES. Raises errors.Unavailable when the lane's inbox does not answer."""
         ...
 
     async def keep_acknowledged(self, priority: Priority, marks: Sequence[Acknowledged]) -> None:
-        """Keeps each device's highest position. Raises errors.Unavailable."""
+        """Keeps each device's highest position; at most MAX_SLICES marks. Raises errors.Unavailable."""
         ...
 
 

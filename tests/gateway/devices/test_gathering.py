@@ -3,10 +3,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from gateway.devices.gathering import CALLS_IN_FLIGHT, MAX_SLICES, Gathering
+from gateway.devices.gathering import CALLS_IN_FLIGHT, Gathering
 from reno.domain.priority import Priority
 from reno.errors import Unavailable
-from reno.ports import Page, Slice
+from reno.ports import MAX_SLICES, Page, Slice
 from tests.gateway.devices.surroundings import PlayedInbox, eventually
 
 LANE = Priority.HIGH

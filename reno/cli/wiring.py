@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from gateway.devices.role import GatewayRole
 from gateway.ingestion.role import IngestionRole
-
 from presence.role import PresenceRole
 from processor.role import ProcessorRole
 from reno.adapters.attachments import Attachments

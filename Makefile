@@ -5,21 +5,29 @@ export HOME := $(or $(HOME),$(CURDIR)/.tools/home)
 # Only reno and its children read RENO_*; where CI is set, a skipped test fails the run.
 PYTEST := $(VENV)/python -m pytest $(if $(CI),-p tests.house.no_skips)
 
-.PHONY: help demo test check setup lint format types imports protos breaking generated proto lock clean
+.PHONY: help demo cassandra test check setup lint format types imports protos breaking generated proto lock clean deploy-check
 
 help:
 	@echo "make demo    the whole mesh on this machine, scene by scene, then it is gone"
+	@echo "make cassandra   one Cassandra node in the foreground, for reno up --inbox cassandra"
 	@echo "make test    every test          make check   every test and every rule"
+	@echo "make deploy-check   the chart and the compose file, as far as this machine can"
 	@echo "make proto   generate from protos/    make lock    requirements.lock from pyproject.toml"
 	@echo "make setup   .venv alone         make clean   back to a fresh clone"
 
 demo: setup
 	$(VENV)/reno demo
 
+cassandra:
+	@scripts/cassandra
+
 test: setup
 	$(PYTEST) $(TESTS)
 
 check: lint format types imports protos breaking generated test
+
+deploy-check: setup
+	$(PYTEST) tests/deploy
 
 setup:
 	@scripts/setup

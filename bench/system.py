@@ -1,4 +1,4 @@
-"""A real `reno up` for a measurement: its addresses, and the CPU that each of its processes used."""
+"""A real `reno up` for a measurement: its addresses, and the CPU and memory that each of its processes used."""
 
 import json
 import os
@@ -33,6 +33,15 @@ class System:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             used[name] = (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
         return used
+
+    def resident_bytes(self) -> dict[str, int]:
+        """Of each process's memory, now."""
+        pids: dict[str, int] = json.loads((self.data / "up.json").read_text())["pids"]
+        page_bytes = os.sysconf("SC_PAGE_SIZE")
+        return {
+            name: int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * page_bytes
+            for name, pid in pids.items()
+        }
 
 
 @contextmanager

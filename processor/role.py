@@ -12,6 +12,7 @@ from processor.owner import Owner
 from processor.stopping import Stopping
 from reno.config.settings import Settings
 from reno.domain.priority import Priority
+from reno.domain.shard_set import parse_shards
 from reno.errors import Unavailable
 from reno.ports import (
     Deliverer,
@@ -34,7 +35,7 @@ INBOX_SERVICE = "reno.v1.InboxService"
 
 
 class ProcessorRole:
-    """A reno.server.role.Role. It owns every shard of its lane."""
+    """A reno.server.role.Role. It owns the shards of its lane that the settings give it."""
 
     def __init__(
         self,
@@ -54,6 +55,7 @@ class ProcessorRole:
         self._presence = presence
         self._deliverer = deliverer
         self._synced = synced
+        self._shards = parse_shards(settings.processor.shards)
         self._stopping = Stopping()
         self._door = InboxDoor()
         self._inbox: Inbox | None = None
@@ -66,11 +68,12 @@ class ProcessorRole:
         return {"inbox": self._server.address}
 
     async def start(self) -> None:
-        """Does not wait for the log. SERVING when the inbox is open, every owner is past its journal and the log is synced."""
+        """Does not wait for the log. SERVING when the inbox is open, every owner is past its journal and the log is synced. Raises ValueError where the settings name no address to listen on."""
         settings = self._settings
         self._server = GrpcServer(
             settings.server,
-            settings.processor.listen_internal or settings.inbox.address(self._priority),
+            settings.processor.listen_internal
+            or settings.inbox.address(self._priority, self._shards),
             [
                 Service(
                     INBOX_SERVICE,
@@ -108,10 +111,11 @@ class ProcessorRole:
         lane = await self._open_lane()
         if lane is None:
             return
+        owned = self._shards.of(lane.shards)
         self._inbox = inbox = self._inbox_factory(lane.shards)
         self._door.open(inbox)
         async with asyncio.TaskGroup() as tasks:
-            for number in range(lane.shards):
+            for number in owned:
                 owner = Owner(
                     Shard(self._priority, number),
                     lane,

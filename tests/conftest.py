@@ -1,3 +1,3 @@
 """Fixtures that several rooms use."""
 
-pytest_plugins = ["tests.servers.nats"]
+pytest_plugins = ["tests.servers.nats", "tests.servers.cassandra", "tests.servers.cassandra_ring"]

@@ -64,15 +64,19 @@ class Acknowledging:
             await self.flush()
 
     async def flush(self) -> None:
-        """Every lane by itself: one that does not answer holds up no other."""
-        async with asyncio.TaskGroup() as lanes:
+        """Every part of a lane by itself: one that does not answer holds up no other."""
+        async with asyncio.TaskGroup() as parts:
             for lane in LANES:
-                if self._waiting[lane]:
-                    lanes.create_task(self._flush_lane(lane))
+                by_part: dict[int, list[tuple[_Who, int]]] = {}
+                for who, position in self._waiting[lane].items():
+                    part = self._inbox.part_of(lane, who[0], who[1])
+                    by_part.setdefault(part, []).append((who, position))
+                for marks in by_part.values():
+                    parts.create_task(self._flush_part(lane, marks))
 
-    async def _flush_lane(self, lane: Priority) -> None:
+    async def _flush_part(self, lane: Priority, part: list[tuple[_Who, int]]) -> None:
         waiting = self._waiting[lane]
-        kept = iter(list(waiting.items()))
+        kept = iter(part)
         while batch := list(islice(kept, MAX_MARKS)):
             marks = [Acknowledged(*who, position) for who, position in batch]
             try:

@@ -2,19 +2,27 @@
 
 import asyncio
 import time
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from reno.domain.priority import LANES, Priority
+from reno.domain.priority import Priority
 from reno.domain.reason import Reason
 from reno.errors import Unavailable
 from reno.ports import MAX_SLICES, Acknowledged, InboxReader, Page, Slice
 from reno.telemetry import metrics
 
 CALLS_IN_FLIGHT = 4
-"""Of one lane: a slow answer does not hold the others."""
+"""Of one part of a lane: a slow answer does not hold the others."""
 
 MAX_CALL_BYTES = 16 * 1024 * 1024
 """Of the pages that one call asks for."""
+
+
+PartOf = Callable[[Priority, str, str], int]
+"""Of a lane, tenant and member."""
+
+_Part = tuple[Priority, int]
 
 
 @dataclass(slots=True, eq=False)
@@ -25,24 +33,30 @@ class _Batch:
 
 
 class Gathering:
-    """The only one at a gateway that asks the inbox."""
+    """The only one at a gateway that asks the inbox. `part_of` says which part of a lane's inbox has a member's rows: each is asked by itself, so that one that does not answer holds no other up."""
 
-    def __init__(self, inbox: InboxReader, timeout_s: float) -> None:
+    def __init__(
+        self, inbox: InboxReader, timeout_s: float, part_of: PartOf = lambda *_member: 0
+    ) -> None:
         self._inbox = inbox
         self._timeout_s = timeout_s
-        self._calls = {lane: asyncio.Semaphore(CALLS_IN_FLIGHT) for lane in LANES}
-        self._open: dict[Priority, _Batch] = {}
+        self.part_of = part_of
+        self._calls: dict[_Part, asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(CALLS_IN_FLIGHT)
+        )
+        self._open: dict[_Part, _Batch] = {}
 
     async def read(self, priority: Priority, wanted: Slice) -> Page:
         """One slice's page. Raises errors.Unavailable when the lane's inbox does not answer in time."""
-        batch = self._open.get(priority)
+        part = priority, self.part_of(priority, wanted.tenant, wanted.member_id)
+        batch = self._open.get(part)
         if (
             batch is None
             or len(batch.slices) >= MAX_SLICES
             or batch.bytes_asked + wanted.max_bytes > MAX_CALL_BYTES
         ):
-            batch = self._open[priority] = _Batch()
-            batch.answer = asyncio.create_task(self._call(priority, batch))
+            batch = self._open[part] = _Batch()
+            batch.answer = asyncio.create_task(self._call(part, batch))
             batch.answer.add_done_callback(_retrieve)
         index = len(batch.slices)
         batch.slices.append(wanted)
@@ -60,10 +74,11 @@ class Gathering:
         except TimeoutError as error:
             raise Unavailable(Reason.NOT_READY, f"the {priority.word} inbox is slow") from error
 
-    async def _call(self, priority: Priority, batch: _Batch) -> list[Page]:
-        async with self._calls[priority]:
-            if self._open.get(priority) is batch:
-                del self._open[priority]
+    async def _call(self, part: _Part, batch: _Batch) -> list[Page]:
+        priority = part[0]
+        async with self._calls[part]:
+            if self._open.get(part) is batch:
+                del self._open[part]
             try:
                 async with asyncio.timeout(self._timeout_s):
                     return await self._inbox.read(priority, batch.slices, time.time_ns() // 10**6)

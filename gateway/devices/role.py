@@ -11,7 +11,7 @@ from gateway.devices.acknowledging import Acknowledging
 from gateway.devices.delivering import Delivering
 from gateway.devices.delivery_service import DeliveryServicer
 from gateway.devices.door import Door
-from gateway.devices.gathering import Gathering
+from gateway.devices.gathering import Gathering, PartOf
 from gateway.devices.notification_service import NotificationServicer
 from gateway.devices.outbox import Budget
 from gateway.devices.registry import Registry
@@ -38,10 +38,15 @@ class GatewayRole:
     """See reno.server.role.Role. The inbox and the announcer stay the wiring's to close, but the announcer is stopped here."""
 
     def __init__(
-        self, settings: Settings, inbox: InboxReader, announcer: PresenceAnnouncer
+        self,
+        settings: Settings,
+        inbox: InboxReader,
+        announcer: PresenceAnnouncer,
+        part_of: PartOf = lambda *_member: 0,
     ) -> None:
+        """`part_of`: see Gathering."""
         gateway = settings.gateway
-        gathering = Gathering(inbox, gateway.read_timeout_s)
+        gathering = Gathering(inbox, gateway.read_timeout_s, part_of)
         self._settings = settings
         self._epoch = time.time_ns()
         self._door = Door(

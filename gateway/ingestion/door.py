@@ -145,7 +145,11 @@ class IngestionDoor:
         key = (lane, number)
         if key not in self._writers:
             writer = ShardWriter(
-                Shard(lane, number), self._settings, self._log, self._lanes, self._now_s
+                Shard(lane, number),
+                self._settings.for_lane(lane),
+                self._log,
+                self._lanes,
+                self._now_s,
             )
             task = asyncio.create_task(writer.run(), name=f"write {lane.word} {number}")
             task.add_done_callback(self._writer_ended)

@@ -36,6 +36,7 @@ class ShardWriter:
         self._log = log
         self._lanes = lanes
         self._now_s = now_s
+        self._linger_s = door.linger_s
         self._deadline_s = door.deadline_s
         self._attempt_s = settings.log.publish_timeout_s
         self._retry_after_s = door.retry_after_s
@@ -60,6 +61,8 @@ class ShardWriter:
         """Until cancelled. What is under way then is not answered any more."""
         while True:
             await self._work.wait()
+            if self._linger_s:
+                await asyncio.sleep(self._linger_s)
             while (load := self._next()) is not None:
                 await self._commit(load)
             self._work.clear()

@@ -33,8 +33,15 @@ class Attachment:
     """Runs until `stop` was called; raises WrongState (FENCED) when a newer epoch of the gateway is attached."""
 
     def __init__(
-        self, address: str, gateway: GatewayAddress, held: Held, on_known: OnKnown
+        self,
+        address: str,
+        gateway: GatewayAddress,
+        held: Held,
+        on_known: OnKnown,
+        *,
+        is_late: bool = False,
     ) -> None:
+        """`is_late`: sessions may have been looked up at this replica before it could know them."""
         self._address = address
         self._gateway = gateway
         self._held = held
@@ -42,7 +49,7 @@ class Attachment:
         self._untold: UntoldSessions | None = None
         self._changed = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._tried = False
+        self._tried = is_late
         self._backoff_s = MIN_BACKOFF_S
 
     def began(self, place: SessionPlace) -> None:

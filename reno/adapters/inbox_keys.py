@@ -119,6 +119,6 @@ def entry_of(place: int, value: bytes) -> JournalEntry:
     )
 
 
-def layout_value(priority: Priority, shards: int) -> bytes:
-    """Whose directory it is: with another shard count a member's mark would be another shard's."""
-    return LAYOUT_VERSION + bytes((priority,)) + shards.to_bytes(2, "big")
+def layout_value(priority: Priority, shards: int, owned: str = "") -> bytes:
+    """Whose directory it is: with another shard count a member's mark would be another shard's. `owned`: the shards that are kept here, empty for all."""
+    return LAYOUT_VERSION + bytes((priority,)) + shards.to_bytes(2, "big") + owned.encode()

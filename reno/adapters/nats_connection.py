@@ -1,7 +1,9 @@
 """One connection to NATS: it never gives up, and never publishes later what was meant for now."""
 
+import asyncio
+import random
 from collections.abc import Awaitable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from nats import errors as nats_errors
@@ -9,7 +11,9 @@ from nats.aio.client import Client, Srv
 from nats.js import JetStreamContext
 from nats.js.errors import Error as JetStreamError
 
-from reno.adapters.nats_server import is_synced
+from reno.adapters.nats_names import inbox_prefix
+from reno.adapters.nats_refusal import is_decided
+from reno.adapters.nats_server import are_synced
 from reno.config.settings import LogSettings
 from reno.ports import LogAbsent
 
@@ -28,6 +32,10 @@ NOT_SENT = (
 
 class Interrupted(nats_errors.Error):
     """The connection broke while a request was under way: it may or may not have been handled."""
+
+
+class NothingDecided(nats_errors.Error):
+    """The server answers, but nothing of the log's is decided through it."""
 
 
 class FailFastClient(Client):
@@ -54,6 +62,13 @@ class FailFastClient(Client):
         writer = getattr(self._transport, "_io_writer", None)
         if writer is not None:
             writer.transport.abort()
+
+    async def leave(self, server: str) -> None:
+        """Goes to the next server of the list."""
+        if self.is_connected:
+            # The pool begins with the server that is tried next.
+            self._server_pool.sort(key=lambda each: each is self._current_server)
+            await self._process_op_err(NothingDecided(f"{server} decided nothing"))
 
     async def _process_err(self, err_msg: str) -> None:
         if "permissions violation" in err_msg.lower():
@@ -86,13 +101,17 @@ class NatsConnection:
         self._max_unsent_bytes = max_unsent_bytes
         self._last_error = ""
         self._is_closing = False
+        self._unanswered_since_s: dict[str, float] = {}
+        self._leaving: asyncio.Task[None] | None = None
         self._client = FailFastClient()
         self._jetstream = JetStreamContext(self._client, timeout=request_timeout_s)
 
     async def connect(self) -> None:
         """Returns once connected; tries for ever until then. Cancel it to give up. Afterwards the connection comes back by itself."""
         await self._client.connect(
-            servers=list(self._settings.servers),
+            # Shuffled here, and not again at every break, when the server that was left could be the next.
+            servers=random.sample(self._settings.servers, len(self._settings.servers)),
+            dont_randomize=True,
             name=self._name,
             error_cb=self._on_error,
             disconnected_cb=self._on_disconnected,
@@ -104,6 +123,7 @@ class NatsConnection:
             ping_interval=self._ping_interval_s,  # type: ignore[arg-type]
             max_outstanding_pings=self._max_pings_unanswered,
             pending_size=0,
+            **self._identity(),
         )
         self._last_error = ""
         _log.info("log connected", server=self._server)
@@ -111,6 +131,8 @@ class NatsConnection:
     async def close(self) -> None:
         """Idempotent; also after a cancelled connect."""
         self._is_closing = True
+        if self._leaving is not None:
+            await asyncio.gather(self._leaving, return_exceptions=True)
         if self._client.is_connected or self._client.is_reconnecting:
             await self._client.close()
 
@@ -120,8 +142,8 @@ class NatsConnection:
         return self._client.is_connected
 
     async def is_synced(self, timeout_s: float = 1.0) -> bool:
-        """The server says that it syncs before it confirms; False where it does not answer."""
-        return await is_synced(self._settings.monitor_url, timeout_s)
+        """The servers say that they sync before they confirm; see are_synced."""
+        return await are_synced(self._settings.monitor_urls, timeout_s)
 
     @property
     def client(self) -> Client:
@@ -136,6 +158,37 @@ class NatsConnection:
         if self.client.pending_data_size > self._max_unsent_bytes:
             raise LogAbsent("the log's connection is stuck")
         return self._jetstream
+
+    async def ask(self, request: Awaitable[Answer]) -> Answer:
+        """Awaits a JetStream request that may be repeated. Raises LogAbsent where it was not answered or refused."""
+        try:
+            answer = await request
+        except (nats_errors.Error, JetStreamError, TimeoutError) as error:
+            self.answered("ask", is_decided(error))
+            raise LogAbsent(f"{type(error).__name__}: {error}") from error
+        self.answered("ask", True)
+        return answer
+
+    def answered(self, what: str, was_decided: bool) -> None:
+        """What became of a request. A server that answers pings but has lost its cluster never decides anything: after leave_after_s without a decision another one is tried."""
+        now_s = asyncio.get_running_loop().time()
+        if was_decided:
+            self._unanswered_since_s.pop(what, None)
+            return
+        since_s = self._unanswered_since_s.setdefault(what, now_s)
+        lasts_long = now_s - since_s >= self._settings.leave_after_s
+        if lasts_long and len(self._settings.servers) > 1 and self._client.is_connected:
+            self._unanswered_since_s.clear()
+            if self._leaving is None or self._leaving.done():
+                self._leaving = asyncio.create_task(self._client.leave(self._server))
+
+    def _identity(self) -> dict[str, Any]:
+        settings = self._settings
+        if settings.user is None:
+            return {}
+        password = settings.password.get_secret_value() if settings.password is not None else ""
+        prefix = inbox_prefix(settings.user)
+        return {"user": settings.user, "password": password, "inbox_prefix": prefix}
 
     @property
     def _server(self) -> str:
@@ -159,11 +212,3 @@ class NatsConnection:
 
     async def _on_closed(self) -> None:
         _log.info("log connection closed")
-
-
-async def ask(request: Awaitable[Answer]) -> Answer:
-    """Awaits a JetStream request that may be repeated. Raises LogAbsent where it was not answered or refused."""
-    try:
-        return await request
-    except (nats_errors.Error, JetStreamError, TimeoutError) as error:
-        raise LogAbsent(f"{type(error).__name__}: {error}") from error

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import structlog
 from nats.js.api import Header, StreamConfig, StreamInfo
 
-from reno.adapters.nats_connection import NatsConnection, ask
+from reno.adapters.nats_connection import NatsConnection
 from reno.adapters.nats_log_writer import publish
 from reno.adapters.nats_names import (
     DEAD_STREAM,
@@ -25,6 +25,9 @@ from reno.ports import LaneInfo, LogAbsent, LogRecord, Shard
 _log = structlog.get_logger()
 
 REOPEN_S = 0.25
+SHORTER_S = 5.0
+"""A log that says for this long that it ends before what was read has lost it."""
+
 MAX_WHY_CHARACTERS = 1000
 
 
@@ -65,6 +68,8 @@ class NatsLogReader:
         following = from_sequence
         tail: NatsTail | None = None
         trouble = ""
+        clock_s = asyncio.get_running_loop().time
+        shorter_since_s: float | None = None
         try:
             while True:
                 try:
@@ -72,9 +77,14 @@ class NatsLogReader:
                         tail = self._tail(shard)
                         await tail.open(following)
                     batch = await tail.next_batch()
-                except LogShorter:
-                    raise
                 except (TailBroken, LogAbsent) as error:
+                    # A new leader may not have caught up yet with what was read from the old one.
+                    if not isinstance(error, LogShorter):
+                        shorter_since_s = None
+                    elif shorter_since_s is None:
+                        shorter_since_s = clock_s()
+                    elif clock_s() - shorter_since_s >= SHORTER_S:
+                        raise
                     if str(error) != trouble:
                         trouble = str(error)
                         _log.warning("log read again", shard=str(shard), why=trouble)
@@ -84,6 +94,7 @@ class NatsLogReader:
                     await asyncio.sleep(REOPEN_S)
                     continue
                 trouble = ""
+                shorter_since_s = None
                 following = batch[-1].sequence + 1
                 yield batch
         finally:
@@ -96,7 +107,7 @@ class NatsLogReader:
             return
         stream = stream_of(shard.priority)
         # The server keeps the sequence that it is given.
-        await ask(
+        await self._connection.ask(
             self._connection.jetstream.purge_stream(
                 stream, seq=through_sequence + 1, subject=subject_of(shard)
             )
@@ -134,13 +145,13 @@ class NatsLogReader:
 
     async def _create(self, config: StreamConfig) -> None:
         try:
-            await ask(self._connection.jetstream.add_stream(config))
+            await self._connection.ask(self._connection.jetstream.add_stream(config))
         except LogAbsent:
             # Another creator may have been first, with other settings; what is there counts.
             await self._info(str(config.name))
 
     async def _info(self, stream: str, subjects_filter: str | None = None) -> StreamInfo:
-        info: StreamInfo = await ask(
+        info: StreamInfo = await self._connection.ask(
             self._connection.jetstream.stream_info(stream, subjects_filter)
         )
         return info

@@ -5,9 +5,9 @@ import asyncio
 from nats import errors as nats_errors
 from nats.js.api import Header
 
-from reno.adapters.nats_connection import NOT_SENT, NatsConnection, ask
+from reno.adapters.nats_connection import NOT_SENT, NatsConnection
 from reno.adapters.nats_names import lane_info, stream_of, subject_of
-from reno.adapters.nats_refusal import refusal
+from reno.adapters.nats_refusal import is_decided, refusal
 from reno.domain.priority import Priority
 from reno.ports import LaneInfo, LogAbsent, Shard
 
@@ -32,7 +32,9 @@ async def publish(
     except nats_errors.MaxPayloadError as error:
         raise ValueError(f"{len(payload)} bytes are more than the log takes") from error
     except (nats_errors.Error, TimeoutError) as error:
+        connection.answered("publish", is_decided(error))
         raise refusal(error) from error
+    connection.answered("publish", True)
     return ack.seq
 
 
@@ -45,7 +47,7 @@ class NatsLogWriter:
     async def lane(self, priority: Priority) -> LaneInfo:
         """Asks the server each time. Raises LogAbsent."""
         stream = stream_of(priority)
-        info = await ask(self._connection.jetstream.stream_info(stream))
+        info = await self._connection.ask(self._connection.jetstream.stream_info(stream))
         return lane_info(stream, info.config.metadata)
 
     async def append(self, shard: Shard, payload: bytes, envelope_id: str, timeout_s: float) -> int:

@@ -30,6 +30,11 @@ def dead_subject_of(shard: Shard) -> str:
     return f"reno.dead.{shard.priority.word}.{shard.number}"
 
 
+def inbox_prefix(user: str) -> str:
+    """Where a user's answers come to: a place of its own, or one role could read what another one asked for."""
+    return f"_INBOX.{user}"
+
+
 def lane_config(priority: Priority, settings: LogSettings) -> StreamConfig:
     """A lane's stream as it is created: full says no, and nothing leaves unless it is purged."""
     return _config(

@@ -21,6 +21,15 @@ IN_PROCESS = 10158
 """The same id's first attempt is not decided yet."""
 
 
+def is_decided(error: Exception) -> bool:
+    """The log's servers answered, though they refused. Without an answer, without a leader or without responders they did not."""
+    if not isinstance(error, APIError) or isinstance(error, NoStreamResponseError):
+        return False
+    if error.err_code == IN_PROCESS:
+        return False
+    return 400 <= (error.code or 0) < 500 or _is_full(error)
+
+
 def refusal(
     error: nats_errors.Error | TimeoutError,
 ) -> LogFull | LogAbsent | LogUnconfirmed:

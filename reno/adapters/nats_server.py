@@ -4,7 +4,7 @@ import asyncio
 import json
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -42,8 +42,9 @@ def render_config(
     store: Path,
     max_file_store: int,
     synced: bool = True,
+    more: str = "",
 ) -> str:
-    """A configuration file. `synced` False is for tests: a PubAck then says nothing about the disk."""
+    """A configuration file; `more` is added as it is. `synced` False is for tests: a PubAck then says nothing about the disk."""
     lines = [
         f"server_name: {json.dumps(name)}",
         f"listen: {json.dumps(f'{host}:{port}')}",
@@ -55,6 +56,7 @@ def render_config(
         f"  max_memory_store: {MAX_MEMORY_BYTES}",
         *(["  sync_interval: always"] if synced else []),
         "}",
+        *([more] if more else []),
     ]
     return "\n".join(lines) + "\n"
 
@@ -74,9 +76,22 @@ async def is_ready(monitor_url: str, timeout_s: float = 1.0) -> bool:
     return answer.get("status") == "ok"
 
 
+async def are_synced(monitor_urls: Sequence[str], timeout_s: float = 1.0) -> bool:
+    """Nobody says that it does not sync, and more than half say that they do: a server that is down confirms nothing now, and is asked again when it is back."""
+    answers = await asyncio.gather(*(says_synced(url, timeout_s) for url in monitor_urls))
+    return False not in answers and 2 * answers.count(True) > len(answers)
+
+
 async def is_synced(monitor_url: str, timeout_s: float = 1.0) -> bool:
     """The server syncs every write before it confirms; False where it does not say so or does not answer."""
+    return await says_synced(monitor_url, timeout_s) is True
+
+
+async def says_synced(monitor_url: str, timeout_s: float = 1.0) -> bool | None:
+    """As is_synced; None where the server does not answer."""
     varz = await _get(f"{monitor_url}/varz", timeout_s)
+    if not varz:
+        return None
     try:
         return varz["jetstream"]["config"]["sync_always"] is True
     except (KeyError, TypeError):

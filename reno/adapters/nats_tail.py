@@ -13,7 +13,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from reno.adapters.nats_connection import NatsConnection, ask
+from reno.adapters.nats_connection import NatsConnection
 from reno.adapters.nats_delivery import Broken, Ended, place_of, word_of
 from reno.ports import LogAbsent, LogRecord
 
@@ -68,7 +68,7 @@ class NatsTail:
     async def open(self, from_sequence: int) -> None:
         """Raises LogAbsent, LogShorter."""
         jetstream = self._connection.jetstream
-        info = await ask(jetstream.stream_info(self._stream))
+        info = await self._connection.ask(jetstream.stream_info(self._stream))
         if info.state.last_seq < from_sequence - 1:
             raise LogShorter(
                 f"{self._stream} ends at {info.state.last_seq}, {from_sequence - 1} was read"
@@ -76,7 +76,7 @@ class NatsTail:
         client = self._connection.client
         self._inbox = client.new_inbox()
         # Without limits of its own: the server sends no more than was asked for.
-        self._subscription = await ask(
+        self._subscription = await self._connection.ask(
             client.subscribe(
                 f"{self._inbox}.*", cb=self._arrive, pending_msgs_limit=0, pending_bytes_limit=0
             )
@@ -91,7 +91,7 @@ class NatsTail:
             num_replicas=1,
             inactive_threshold=FORGET_AFTER_S,
         )
-        await ask(jetstream.add_consumer(self._stream, config))
+        await self._connection.ask(jetstream.add_consumer(self._stream, config))
 
     async def next_batch(self) -> list[LogRecord]:
         """Waits for at least one record. Raises TailBroken."""

@@ -22,7 +22,7 @@ class InboxLocked(Exception):
 
 
 class InboxMismatch(Exception):
-    """The directory belongs to another lane or was written with another shard count."""
+    """The directory belongs to another lane or other shards, or was written with another shard count."""
 
 
 class RocksDirectory:
@@ -32,7 +32,9 @@ class RocksDirectory:
     quiet shard's newest journal entry does: the journal is compacted only after it was renewed here.
     """
 
-    def __init__(self, directory: Path, priority: Priority, shards: int, keep_s: int) -> None:
+    def __init__(
+        self, directory: Path, priority: Priority, shards: int, keep_s: int, owned: str = ""
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         cache = Cache(BLOCK_CACHE_BYTES)
         families = {name: _options(cache, compact=name != "journal") for name in _FAMILIES}
@@ -54,7 +56,7 @@ class RocksDirectory:
         self.journal_handle = self.store.get_column_family_handle("journal")
         self.acknowledged_handle = self.store.get_column_family_handle("acknowledged")
         try:
-            self._claim(priority, shards)
+            self._claim(priority, shards, owned)
             self.newest = [self._renew_newest(priority, shard) for shard in range(shards)]
             self.store.flush_wal(True)
             self.journal.set_options({"disable_auto_compactions": "false"})
@@ -68,19 +70,16 @@ class RocksDirectory:
         for handle in (self.rows, self.journal, self.acknowledged, self.store):
             handle.close()
 
-    def _claim(self, priority: Priority, shards: int) -> None:
+    def _claim(self, priority: Priority, shards: int, owned: str) -> None:
         """The default column family holds only this and is never compacted, so that it never ages."""
-        mine = keys.layout_value(priority, shards)
+        mine = keys.layout_value(priority, shards, owned)
         kept = self.store.get(keys.LAYOUT_KEY)
         if kept is None:
             self.store.put(keys.LAYOUT_KEY, mine)
         elif kept[:1] != keys.LAYOUT_VERSION:
             raise Unreadable(f"inbox directory of version {kept[:1].hex() or 'none'}")
         elif kept != mine:
-            raise InboxMismatch(
-                f"{self.store.path()} holds lane {kept[1]} with {int.from_bytes(kept[2:], 'big')} shards,"
-                f" not lane {int(priority)} with {shards}"
-            )
+            raise InboxMismatch(f"{self.store.path()} holds {_layout(kept)}, not {_layout(mine)}")
 
     def _renew_newest(self, priority: Priority, shard: int) -> int | None:
         prefix = keys.journal_prefix(priority, shard)
@@ -94,6 +93,11 @@ class RocksDirectory:
         keys.entry_of(place, value)  # an unreadable newest entry must be known now, not in the fold
         self.journal.put(cursor.key(), value)
         return place
+
+
+def _layout(value: bytes) -> str:
+    shards = int.from_bytes(value[2:4], "big")
+    return f"lane {value[1]} with shards {value[4:].decode() or 'all'} of {shards}"
 
 
 def _options(cache: Cache, *, compact: bool) -> Options:

@@ -9,13 +9,15 @@ from rocksdict import RdictIter, WriteBatch
 
 from reno.adapters import inbox_keys as keys
 from reno.adapters.journal_search import first_place
+from reno.adapters.kept_shards import KeptShards
 from reno.adapters.paging import fill_page
 from reno.adapters.rocks_directory import RocksDirectory
 from reno.adapters.rocks_writer import RocksWriter
-from reno.domain.member import member_key, shard_of
+from reno.domain.member import member_key
 from reno.domain.position import mark_of
 from reno.domain.priority import Priority
 from reno.domain.reason import Reason
+from reno.domain.shard_set import ALL_SHARDS, ShardSet
 from reno.errors import Unavailable, WrongState
 from reno.ports import Acknowledged, EnvelopeWrite, JournalEntry, Page, Shard, Slice
 
@@ -35,16 +37,25 @@ RENEW_EVERY_S = 86_400.0
 class RocksInbox:
     """Implements reno.ports.Inbox for one lane. Opening blocks: it replays what the last owner left in the WAL.
 
-    Raises InboxLocked when another one holds the directory, InboxMismatch when it belongs to another lane or shard count, and
+    `owned` shards are kept here; whoever asks for a member of another one is refused, since an empty page would say that there is nothing.
+    Raises InboxLocked when another one holds the directory, InboxMismatch when it belongs to another lane, shard count or owned shards, and
     reno.wire.envelope.Unreadable when another version wrote it.
     """
 
     def __init__(
-        self, directory: Path, priority: Priority, shards: int, *, keep_s: int = KEEP_S
+        self,
+        directory: Path,
+        priority: Priority,
+        shards: int,
+        *,
+        owned: ShardSet = ALL_SHARDS,
+        keep_s: int = KEEP_S,
     ) -> None:
         self._priority = priority
         self._shards = shards
-        self._directory = RocksDirectory(directory, priority, shards, keep_s)
+        self._kept_shards = KeptShards(owned, shards)
+        kept = "" if owned.numbers is None else str(owned)
+        self._directory = RocksDirectory(directory, priority, shards, keep_s, kept)
         self._newest = self._directory.newest
         self._marks = [0 if place is None else _mark(place) for place in self._newest]
         self._renewed_at_s = [time.monotonic()] * shards
@@ -68,6 +79,7 @@ class RocksInbox:
         highest: dict[bytes, int] = {}
         for mark in marks:
             owner = member_key(mark.tenant, mark.member_id)
+            self._kept_shards.home(owner)
             key = keys.acknowledged_key(owner, mark.device_id, priority)
             highest[key] = max(mark.position, highest.get(key, 0))
         if highest:
@@ -76,7 +88,7 @@ class RocksInbox:
     async def append(self, shard: Shard, writes: Sequence[EnvelopeWrite]) -> None:
         """See reno.ports.Inbox. One atomic, synced write. Raises errors.Unavailable when the disk refuses: nothing of it can be read then. A shard's next append follows when this one returned."""
         self._expect(shard.priority)
-        if not 0 <= shard.number < self._shards:
+        if shard.number not in self._kept_shards:
             raise ValueError(f"no shard {shard.number} of {self._shards}")
         if not writes:
             return
@@ -153,7 +165,7 @@ class RocksInbox:
         cursor = self._directory.rows.iter()
         rows = 0
         for wanted, owner, acknowledged in zip(turn, owners, kept, strict=True):
-            mark = marks[shard_of(owner, self._shards)]
+            mark = marks[self._kept_shards.home(owner)]
             prefix = keys.rows_prefix(owner, self._priority)
             page = fill_page(
                 wanted,

@@ -37,23 +37,25 @@ def _all_checks(data: Path | None) -> "list[Check]":
 
     from reno.cli.checks import fail, ok  # noqa: PLC0415
     from reno.cli.machine_checks import machine_checks  # noqa: PLC0415
-    from reno.cli.ports import PortPlan  # noqa: PLC0415
+    from reno.cli.ports import plan_of  # noqa: PLC0415
     from reno.cli.running_checks import running_checks  # noqa: PLC0415
     from reno.cli.up_files import read_state  # noqa: PLC0415
     from reno.config.loading import config_file  # noqa: PLC0415
 
+    mesh = False
     try:
         settings = load_settings({"data_dir": data} if data else None)
         state = read_state(settings.data_dir)
         if state is not None:
             # It runs, maybe on other ports than the settings say.
-            ports = PortPlan(int(state["base"])).overrides()
-            settings = load_settings({"data_dir": settings.data_dir, **ports})
+            plan = plan_of(state)
+            mesh = plan.mesh
+            settings = load_settings({"data_dir": settings.data_dir, **plan.overrides()})
     except Fault as fault:
         faults = "; ".join(fault.text.splitlines())
         return [fail("settings", faults, "mend the variable or the file; see reno config show")]
     where = ok("settings", f"from {config_file() or 'environment and defaults'}")
-    return [where, *machine_checks(settings), *asyncio.run(running_checks(settings))]
+    return [where, *machine_checks(settings), *asyncio.run(running_checks(settings, mesh=mesh))]
 
 
 def _text(check: "Check") -> str:

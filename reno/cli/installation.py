@@ -140,6 +140,8 @@ class Installation:
         return {
             "pid": os.getpid(),
             "base": self._ports.base,
+            "mesh": self._ports.mesh,
+            "gateways": self._ports.gateways,
             "data_dir": str(self._settings.data_dir),
             "ports": self._ports.as_dict(),
             "pids": self._supervisor.pids,

@@ -9,9 +9,12 @@ from reno.cli import (
     catalogue,
     config,
     doctor,
+    mesh,
+    nats,
     presence,
     publish,
     pull,
+    schema,
     serve,
     subscribe,
     up,
@@ -52,6 +55,9 @@ app.command("pull")(pull.pull)
 app.command("presence")(presence.presence)
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(config.app, name="config")
+app.add_typer(mesh.app, name="mesh")
+app.add_typer(nats.app, name="nats")
+app.add_typer(schema.app, name="schema")
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo)
 

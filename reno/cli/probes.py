@@ -79,10 +79,31 @@ class HttpProbe:
                 reader, writer = await asyncio.open_connection(self._host, self._port)
                 try:
                     writer.write(
-                        f"GET {self._path} HTTP/1.0\r\nHost: {self._host}\r\n\r\n".encode()
+                        f"GET {self._path} HTTP/1.1\r\nHost: {self._host}\r\nConnection: close\r\n\r\n".encode()
                     )
                     head = await reader.read(_MAX_HTTP_BYTES)
                     return int(head.split(b" ", 2)[1])
                 finally:
                     writer.close()
         return None
+
+
+class MeshProbe:
+    """Alive is what the edge says of itself; it does its work when every door answers through it."""
+
+    def __init__(self, edge: HttpProbe, doors: Sequence[GrpcProbe]) -> None:
+        self._edge = edge
+        self._doors = tuple(doors)
+
+    async def alive(self) -> bool:
+        """The doors' troubles are not the edge's."""
+        return await self._edge.alive()
+
+    async def ready(self) -> bool:
+        """All doors are SERVING."""
+        return await self._edge.ready() and all([await door.ready() for door in self._doors])
+
+    async def close(self) -> None:
+        """Releases the connections."""
+        for door in self._doors:
+            await door.close()

@@ -11,9 +11,14 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from reno.adapters import nats_server
 from reno.adapters.channels import open_channel
+from reno.adapters.inboxes import CASSANDRA
+from reno.cli.cassandra_checks import cassandra
 from reno.cli.checks import Check, fail, ok, warn
 from reno.cli.up_files import read_state
+from reno.config.inbox_places import InboxPlace
 from reno.config.settings import Settings
+from reno.domain.priority import LANES, Priority
+from reno.domain.shard_set import ALL_SHARDS
 
 ASK_TIMEOUT_S = 2.0
 MAX_CLOCK_SKEW_S = 2.0
@@ -30,16 +35,41 @@ def doors(settings: Settings) -> dict[str, tuple[str, str]]:
         "ingestion": (settings.ingestion.listen, "reno.v1.IngestionService"),
         "devices": (settings.gateway.listen, "reno.v1.NotificationService"),
         "presence": (settings.presence.listen, "reno.v1.PresenceService"),
-        "inbox-high": (settings.inbox.high, "reno.v1.InboxService"),
-        "inbox-medium": (settings.inbox.medium, "reno.v1.InboxService"),
-        "inbox-low": (settings.inbox.low, "reno.v1.InboxService"),
+        **{
+            _inbox_name(lane, place): (place.address, "reno.v1.InboxService")
+            for lane in LANES
+            for place in settings.inbox.places(lane)
+        },
     }
 
 
-async def running_checks(settings: Settings) -> list[Check]:
+def mesh_doors(settings: Settings) -> dict[str, tuple[str, str]]:
+    """What is there besides with Envoy in front: its own ports, and further doors behind it."""
+    mesh = settings.mesh
+    return {
+        "mesh-ingestion": (mesh.listen_ingestion, "reno.v1.IngestionService"),
+        "mesh-devices": (mesh.listen_devices, "reno.v1.NotificationService"),
+        "mesh-presence": (mesh.listen_presence, "reno.v1.PresenceService"),
+        **{
+            f"devices-{number}": (address, "reno.v1.NotificationService")
+            for number, address in enumerate(mesh.gateways[1:], 2)
+        },
+    }
+
+
+def _inbox_name(lane: Priority, place: InboxPlace) -> str:
+    name = f"inbox-{lane.word}"
+    return name if place.shards == ALL_SHARDS else f"{name}-{place.shards}"
+
+
+async def running_checks(settings: Settings, *, mesh: bool = False) -> list[Check]:
     """Everything at the addresses of the settings; `reno up` on other ports is asked by giving these in the settings."""
-    asked = (service(name, *at) for name, at in doors(settings).items())
-    checks = list(await asyncio.gather(*asked, log_server(settings)))
+    places = doors(settings) | (mesh_doors(settings) if mesh else {})
+    asked = (service(name, *at) for name, at in places.items())
+    logs = map(log_server, settings.log.monitor_urls)
+    checks = list(await asyncio.gather(*asked, *logs))
+    if settings.inbox.engine == CASSANDRA:
+        checks.append(await asyncio.to_thread(cassandra, settings.inbox))
     return [supervisor(settings), *checks, await asyncio.to_thread(clock, settings)]
 
 
@@ -81,12 +111,11 @@ async def service(name: str, address: str, service_name: str) -> Check:
     )
 
 
-async def log_server(settings: Settings) -> Check:
-    """Whether the log answers and syncs what it confirms."""
-    url = settings.log.monitor_url
+async def log_server(url: str) -> Check:
+    """Whether a server of the log answers and syncs what it confirms; `url` is its monitor's."""
     host, _, port = url.removeprefix("http://").rstrip("/").rpartition(":")
     if not port.isdigit():
-        return warn("nats", f"{url} names no port", "set log.monitor_url to http://HOST:PORT")
+        return warn("nats", f"{url} names no port", "set log.monitor_urls to http://HOST:PORT")
     if not await _listens(host, int(port)):
         return ok("nats", f"{url} is free: nothing runs there")
     if not await nats_server.is_ready(url, ASK_TIMEOUT_S):
@@ -103,7 +132,7 @@ def clock(settings: Settings) -> Check:
     if now_s < EARLIEST_SANE_TIME_S:
         return fail("clock", f"it is not {time.ctime(now_s)}", "set the clock (NTP)")
     try:
-        with _direct.open(f"{settings.log.monitor_url}/varz", timeout=ASK_TIMEOUT_S) as answer:
+        with _direct.open(f"{settings.log.monitor_urls[0]}/varz", timeout=ASK_TIMEOUT_S) as answer:
             theirs = parsedate_to_datetime(str(answer.headers["Date"])).timestamp()
     except (URLError, OSError, ValueError, TypeError):
         return ok("clock", "plausible; no log server to compare with")

@@ -42,6 +42,8 @@ def serve(
     from reno.server.grpc_server import PortTaken  # noqa: PLC0415
 
     lane = Priority[priority.name] if priority is not None else None
+    if role is RoleName.PROCESSOR and lane is None:
+        lane = Priority[settings.processor.priority.upper()]
     try:
         serving.serve(settings, role.value, lane)
     except PortTaken as error:

@@ -33,7 +33,7 @@ class Report(Protocol):
 
 def ready_line(plan: PortPlan) -> str:
     """The one line that says where everything listens."""
-    doors = ("ingestion", "devices", "presence", "nats")
+    doors = ("ingestion", "devices", "presence", "nats", *(["mesh-admin"] if plan.mesh else []))
     places = "  ".join(f"{name} :{plan[name]}" for name in doors)
     return f"ready: {places}  (INSECURE: identity is trusted)"
 

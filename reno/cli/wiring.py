@@ -10,15 +10,15 @@ from presence.role import PresenceRole
 from processor.role import ProcessorRole
 from reno.adapters.attachments import Attachments
 from reno.adapters.delivery_client import DeliveryClient
-from reno.adapters.inbox_client import InboxClient
+from reno.adapters.inboxes import inbox_of, inbox_reader_of
 from reno.adapters.nats_connection import NatsConnection
 from reno.adapters.nats_log_reader import NatsLogReader
 from reno.adapters.nats_log_writer import NatsLogWriter
 from reno.adapters.presence_client import PresenceClient
-from reno.adapters.rocks_inbox import RocksInbox
 from reno.catalogue.catalogue import load as load_catalogue
 from reno.config.settings import Settings
-from reno.domain.priority import LANES, Priority
+from reno.domain.priority import Priority
+from reno.ports import Inbox
 from reno.server.role import Role
 
 
@@ -46,16 +46,16 @@ async def _ingestion(settings: Settings, stack: AsyncExitStack) -> Role:
 
 
 async def _processor(settings: Settings, priority: Priority, stack: AsyncExitStack) -> Role:
+    settings = settings.for_lane(priority)
     connection = await _connecting(settings, f"processor-{priority.word}", stack)
     reader = NatsLogReader(connection, settings.log, settings.processor.dead_letter_max_bytes)
     presence = PresenceClient(settings.presence.replicas)
     stack.push_async_callback(presence.close)
     deliverer = DeliveryClient()
     stack.push_async_callback(deliverer.close)
-    directory = settings.data_dir / "inbox" / priority.word
 
-    def open_inbox(shards: int) -> RocksInbox:
-        return RocksInbox(directory, priority, shards)
+    def open_inbox(shards: int) -> Inbox:
+        return inbox_of(settings, priority, shards)
 
     return ProcessorRole(
         settings, priority, reader, open_inbox, presence, deliverer, connection.is_synced
@@ -63,10 +63,11 @@ async def _processor(settings: Settings, priority: Priority, stack: AsyncExitSta
 
 
 def _gateway(settings: Settings, stack: AsyncExitStack) -> Role:
-    addresses = {priority: settings.inbox.address(priority) for priority in LANES}
-    inbox = InboxClient(addresses, settings.gateway.read_timeout_s)
+    inbox = inbox_reader_of(settings)
     stack.push_async_callback(inbox.close)
-    return GatewayRole(settings, inbox, Attachments(settings.presence.replicas))
+    presence = settings.presence
+    attachments = Attachments(presence.replicas, presence.resolve_s)
+    return GatewayRole(settings, inbox, attachments, inbox.part)
 
 
 async def _connecting(settings: Settings, name: str, stack: AsyncExitStack) -> NatsConnection:

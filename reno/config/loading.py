@@ -70,11 +70,10 @@ def load(overrides: Mapping[str, Any] | None = None) -> Settings:
 def _is_known(name: str) -> bool:
     if name == FILE_VARIABLE:
         return True
-    head, _, rest = name.removeprefix(PREFIX).lower().partition("__")
-    field = Settings.model_fields.get(head)
-    if field is None:
-        return False
-    if not rest:
-        return True
-    nested = getattr(field.annotation, "model_fields", {})
-    return rest in nested
+    section: Any = Settings
+    for key in name.removeprefix(PREFIX).lower().split("__"):
+        fields = getattr(section, "model_fields", {})
+        if key not in fields:
+            return False
+        section = fields[key].annotation
+    return True

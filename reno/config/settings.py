@@ -3,28 +3,43 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field, SecretStr
 
+from reno.config.cassandra_settings import CassandraSettings
+from reno.config.inbox_places import InboxPlace, parse_places
+from reno.config.lane_settings import LanesSettings
+from reno.config.mesh_settings import MeshSettings
+from reno.config.section import Address, Count, Seconds, Section
 from reno.domain.priority import Priority
-
-Address = Annotated[str, Field(pattern=r"^[^\s:]+:\d{1,5}$")]
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
-Count = Annotated[int, Field(gt=0)]
+from reno.domain.shard_set import ALL_SHARDS, ShardSet, parse_shards
 
 
-class Section(BaseModel):
-    """Refuses keys that it does not know."""
+def _checked_places(text: str) -> str:
+    parse_places(text)
+    return text
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+
+def _checked_shards(text: str) -> str:
+    return str(parse_shards(text))
+
+
+Places = Annotated[str, AfterValidator(_checked_places)]
+Shards = Annotated[str, AfterValidator(_checked_shards)]
 
 
 class LogSettings(Section):
     """NATS JetStream, as clients and as creators of streams."""
 
-    servers: tuple[str, ...] = ("nats://127.0.0.1:7422",)
-    monitor_url: str = "http://127.0.0.1:7423"
+    servers: Annotated[tuple[str, ...], Field(min_length=1)] = ("nats://127.0.0.1:7422",)
+    user: Annotated[str | None, Field(pattern=r"^[a-z0-9-]{1,64}$")] = None
+    """Who the cluster knows this process as (`reno nats config`); replies then come to a place of its own."""
+    password: SecretStr | None = None
+    monitor_urls: Annotated[tuple[str, ...], Field(min_length=1)] = ("http://127.0.0.1:7423",)
+    """Of every server of the cluster."""
     require_synced: bool = True
-    """Readiness refuses a server that does not say sync_always."""
+    """Readiness refuses where a server says that it does not sync, or half of them say nothing."""
+    leave_after_s: Seconds = 5.0
+    """A server through which nothing was answered for so long is left for another one."""
     replicas: Annotated[int, Field(ge=1, le=5)] = 1
     shards: Annotated[int, Field(ge=1, le=1024)] = 4
     """Of a lane's stream when it is created; afterwards the stream's own metadata counts."""
@@ -42,18 +57,30 @@ class LogSettings(Section):
         }[priority]
 
 
-class InboxSettings(Section):
-    """Where gateways read each lane's embedded inbox."""
+class InboxSettings(CassandraSettings):
+    """Which inbox, and where it is. Embedded: where gateways read each lane's embedded inbox: HOST:PORT, or where several processors share the lane "0-1=HOST:PORT 2-3=HOST:PORT". Cassandra: its own settings; gateways read there."""
 
-    high: Address = "127.0.0.1:7413"
-    medium: Address = "127.0.0.1:7414"
-    low: Address = "127.0.0.1:7415"
+    engine: Annotated[str, Field(pattern="^(embedded|cassandra)$")] = "embedded"
+    high: Places = "127.0.0.1:7413"
+    medium: Places = "127.0.0.1:7414"
+    low: Places = "127.0.0.1:7415"
 
-    def address(self, priority: Priority) -> str:
-        """Of the processor that owns the lane's directory."""
+    def text(self, priority: Priority) -> str:
+        """As it is given."""
         return {Priority.HIGH: self.high, Priority.MEDIUM: self.medium, Priority.LOW: self.low}[
             priority
         ]
+
+    def places(self, priority: Priority) -> tuple[InboxPlace, ...]:
+        """Of the lane's processors."""
+        return parse_places(self.text(priority))
+
+    def address(self, priority: Priority, shards: ShardSet = ALL_SHARDS) -> str:
+        """Of the processor that has just these shards. Raises ValueError where none has."""
+        for place in self.places(priority):
+            if place.shards == shards:
+                return place.address
+        raise ValueError(f"inbox.{priority.word} has no address for shards {shards}")
 
 
 class IngestionSettings(Section):
@@ -69,8 +96,10 @@ class IngestionSettings(Section):
     """Below the log's max_payload (1 MiB)."""
     max_waiting_bytes_per_shard: Count = 8 * 1024 * 1024
     """Events that wait for their envelope; more are refused as FULL."""
+    linger_s: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """How long an envelope waits for more events before it is written; 0: as long as the one before it is under way."""
     deadline_s: Seconds = 5.0
-    """An envelope that the log has not confirmed by then is UNCERTAIN."""
+    """An envelope that the log has not confirmed by then is UNCERTAIN. A cluster may elect a leader for 10 s."""
     retry_after_s: Seconds = 1.0
     stream_life_s: Seconds = 3600.0
 
@@ -112,8 +141,10 @@ class ProcessorSettings(Section):
     """One lane's processor. `priority` comes from the command line in most set-ups."""
 
     priority: Annotated[str, Field(pattern="^(high|medium|low)$")] = "high"
+    shards: Shards = "all"
+    """Of the lane, this process's: all, or numbers and ranges such as 0-3,6. No other process may have them."""
     listen_internal: Address | None = None
-    """Absent: the lane's address in inbox."""
+    """Absent: the address of these shards in inbox."""
     max_batch_events: Count = 8192
     """Events that are folded and stored in one go, per shard."""
     deliver_timeout_s: Seconds = 0.25
@@ -132,6 +163,9 @@ class PresenceSettings(Section):
     listen: Address = "127.0.0.1:7402"
     listen_internal: Address = "127.0.0.1:7412"
     replicas: tuple[Address, ...] = ("127.0.0.1:7412",)
+    """A name may stand for several: gateways attach to every address that it resolves to, lookups take turns."""
+    resolve_s: Seconds = 5.0
+    """How often names of replicas are resolved again."""
     lease_s: Seconds = 5.0
     max_sessions: Count = 5_000_000
     max_lookup_members: Count = 5000
@@ -179,6 +213,20 @@ class Settings(Section):
     gateway: GatewaySettings = GatewaySettings()
     processor: ProcessorSettings = ProcessorSettings()
     presence: PresenceSettings = PresenceSettings()
+    mesh: MeshSettings = MeshSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     server: ServerSettings = ServerSettings()
     supervisor: SupervisorSettings = SupervisorSettings()
+    lanes: LanesSettings = LanesSettings()
+    """What a lane has otherwise than the others, such as lanes.low.linger_s."""
+
+    def for_lane(self, priority: Priority) -> "Settings":
+        """These settings with the lane's own values in their places."""
+        lane = self.lanes.of(priority)
+        return self.model_copy(
+            update={
+                "log": self.log.model_copy(update=lane.of_section("log")),
+                "ingestion": self.ingestion.model_copy(update=lane.of_section("ingestion")),
+                "processor": self.processor.model_copy(update=lane.of_section("processor")),
+            }
+        )

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,8 @@ import pytest
 
 STOP_TIMEOUT_S = 60.0
 UP = ("-m", "reno.cli.main", "up", "--ports", "0", "--json")
+EDGES = {"direct": (), "mesh": ("--mesh", "--gateways", "2")}
+"""The ways in, with the options that make them: the doors themselves, or Envoy in front of them."""
 
 
 @dataclass
@@ -29,6 +31,11 @@ class RunningReno:
     said: list[str]
     """Its lines of JSON so far."""
     reader: threading.Thread
+
+    @property
+    def is_mesh(self) -> bool:
+        """Envoy stands in front."""
+        return "mesh-admin" in self.ports
 
     def is_draining(self) -> bool:
         return any('"draining"' in line for line in list(self.said))
@@ -115,9 +122,11 @@ def end_reno(reno: RunningReno) -> None:
 
 
 @contextmanager
-def reno_in(data_dir: Path, environment: Mapping[str, str] | None = None) -> Iterator[RunningReno]:
+def reno_in(
+    data_dir: Path, environment: Mapping[str, str] | None = None, options: Sequence[str] = ()
+) -> Iterator[RunningReno]:
     """Left with a drain, which must be clean, unless the test has stopped it."""
-    reno = start_reno(data_dir, environment=environment)
+    reno = start_reno(data_dir, *options, environment=environment)
     try:
         yield reno
         if reno.process.poll() is None:
@@ -138,10 +147,13 @@ def _ready_ports(lines: Iterable[str], said: list[str], data_dir: Path) -> dict[
     raise AssertionError(f"reno up was not ready:\n{''.join(said)}\n{logs}")
 
 
-@pytest.fixture(scope="session")
-def running_reno(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningReno]:
-    """One for the session: leave it as you found it. Ends with a drain, which must be clean."""
-    with reno_in(tmp_path_factory.mktemp("reno") / "data") as reno:
+@pytest.fixture(scope="session", params=EDGES)
+def running_reno(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningReno]:
+    """One for the session and each way in: leave it as you found it. Ends with a drain, which must be clean."""
+    data_dir = tmp_path_factory.mktemp("reno") / "data"
+    with reno_in(data_dir, options=EDGES[request.param]) as reno:
         yield reno
 
 

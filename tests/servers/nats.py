@@ -1,11 +1,12 @@
 """Real nats-servers on 127.0.0.1, ended by pid by who started them."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
@@ -31,11 +32,22 @@ class NatsProcess:
     """A server with its own directory; it keeps ports and data over kill and start."""
 
     def __init__(
-        self, directory: Path, *, synced: bool = True, max_file_store: int = 16 << 30
+        self,
+        directory: Path,
+        *,
+        synced: bool = True,
+        max_file_store: int = 16 << 30,
+        name: str = "",
+        more: str = "",
+        environment: Mapping[str, str] | None = None,
     ) -> None:
+        """`more` is added to its configuration, `environment` to its environment."""
         self.directory = directory
         self.port = free_port()
         self.monitor_port = free_port()
+        self.name = name or f"test-{self.port}"
+        self._more = more
+        self._environment = {**os.environ, **(environment or {})}
         self._synced = synced
         self._max_file_store = max_file_store
         self._process: subprocess.Popen[bytes] | None = None
@@ -53,7 +65,7 @@ class NatsProcess:
         return LogSettings.model_validate(
             {
                 "servers": (self.url,),
-                "monitor_url": self.monitor_url,
+                "monitor_urls": (self.monitor_url,),
                 "max_bytes_high": 64 << 20,
                 "max_bytes_medium": 64 << 20,
                 "max_bytes_low": 64 << 20,
@@ -63,29 +75,38 @@ class NatsProcess:
 
     def start(self) -> None:
         """Returns when the server is ready; raises AssertionError with its log when it is not in time."""
-        assert self._process is None, "already started"
-        self.directory.mkdir(parents=True, exist_ok=True)
-        config = self.directory / "nats.conf"
-        config.write_text(
-            render_config(
-                name=f"test-{self.port}",
-                host="127.0.0.1",
-                port=self.port,
-                monitor_port=self.monitor_port,
-                store=self.directory / "store",
-                max_file_store=self._max_file_store,
-                synced=self._synced,
-            )
-        )
-        log = self.directory / "nats.log"
-        with log.open("ab") as out:
-            self._process = subprocess.Popen(command(config), stdout=out, stderr=out)
+        log = self.launch()
+        assert self._process is not None
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._is_ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
                 raise AssertionError(f"nats-server did not start:\n{log.read_text()}")
             time.sleep(0.02)
+
+    def launch(self) -> Path:
+        """Does not wait; where it logs to."""
+        assert self._process is None, "already started"
+        self.directory.mkdir(parents=True, exist_ok=True)
+        config = self.directory / "nats.conf"
+        config.write_text(
+            render_config(
+                name=self.name,
+                host="127.0.0.1",
+                port=self.port,
+                monitor_port=self.monitor_port,
+                store=self.directory / "store",
+                max_file_store=self._max_file_store,
+                synced=self._synced,
+                more=self._more,
+            )
+        )
+        log = self.directory / "nats.log"
+        with log.open("ab") as out:
+            self._process = subprocess.Popen(
+                command(config), stdout=out, stderr=out, env=self._environment
+            )
+        return log
 
     def kill(self) -> None:
         """kill -9; idempotent."""
@@ -94,6 +115,11 @@ class NatsProcess:
     def stop(self) -> None:
         """An orderly end; idempotent."""
         self._end(signal.SIGTERM)
+
+    @property
+    def is_running(self) -> bool:
+        """Also while it is frozen."""
+        return self._process is not None
 
     def freeze(self) -> None:
         """The server answers nothing, and its sockets stay open."""

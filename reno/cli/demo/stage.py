@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import grpc
 
 from reno.cli.demo.checking import Seen
+from reno.cli.demo.keyspace import own_keyspace
 from reno.cli.demo.script import DemoDevice, DemoEvent
 from reno.domain.priority import Priority
 from reno.domain.reason import Reason
@@ -125,10 +126,16 @@ class Backstage:
 @asynccontextmanager
 async def on_stage(data: Path) -> AsyncIterator[Backstage]:
     """Starts the system on free ports; ends it and every device, whatever happens. Raises RuntimeError when it does not come up."""
+    async with own_keyspace() as environment, _running(data, environment) as stage:
+        yield stage
+
+
+@asynccontextmanager
+async def _running(data: Path, environment: Mapping[str, str]) -> AsyncIterator[Backstage]:
     (data / "devices").mkdir(parents=True)
     up = await asyncio.create_subprocess_exec(
         *_reno("up"), "--ports", "0", "--data", str(data), "--json",
-        stdout=asyncio.subprocess.PIPE, start_new_session=True,
+        stdout=asyncio.subprocess.PIPE, start_new_session=True, env=environment,
     )  # fmt: skip
     stage = None
     try:

@@ -5,9 +5,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from processor.inbox_service import InboxServicer
+from reno.adapters.cassandra_inbox import CassandraInbox
+from reno.adapters.cassandra_reader import CassandraReader
+from reno.adapters.cassandra_session import CassandraSession
+from reno.adapters.cassandra_statements import READING, STORING
 from reno.adapters.inbox_client import InboxClient
 from reno.adapters.memory_inbox import MemoryInbox
 from reno.adapters.rocks_inbox import RocksInbox
+from reno.config.cassandra_settings import CassandraSettings
 from reno.config.settings import ServerSettings
 from reno.domain.member import member_key, shard_of
 from reno.domain.position import position_of
@@ -25,11 +30,12 @@ from reno.ports import (
 from reno.server.grpc_server import GrpcServer, Service
 from reno.server.identity import nobody
 from reno.v1.inbox_service_pb2_grpc import add_InboxServiceServicer_to_server
+from tests.servers.cassandra import SHARED
 
 SHARDS = 4
 LANE = Priority.HIGH
 NEVER_MS = 10**15
-KINDS = ("memory", "rocks", "client")
+KINDS = ("memory", "rocks", "client", "cassandra")
 
 
 class World:
@@ -59,6 +65,10 @@ class World:
 
 @asynccontextmanager
 async def open_world(kind: str, directory: Path) -> AsyncIterator[World]:
+    if kind == "cassandra":
+        async with open_cassandra(SHARED.emptied()) as world:
+            yield world
+        return
     inbox: Inbox = MemoryInbox(SHARDS) if kind == "memory" else RocksInbox(directory, LANE, SHARDS)
     world = World(inbox)
     if kind != "client":
@@ -71,6 +81,24 @@ async def open_world(kind: str, directory: Path) -> AsyncIterator[World]:
         yield world
         await client.close()
     await inbox.close()
+
+
+@asynccontextmanager
+async def open_cassandra(settings: CassandraSettings) -> AsyncIterator[World]:
+    """With what is in the keyspace; the reader has a session of its own, as a gateway has."""
+    session = CassandraSession(settings, STORING)
+    world: World
+    inbox = CassandraInbox(session, LANE, SHARDS, read_timeout_s=30.0, now_ms=lambda: world.now_ms)
+    world = World(inbox)
+    reader = CassandraReader(CassandraSession(settings, READING), timeout_s=30.0)
+    try:
+        # A lane that no processor ever opened cannot be read.
+        await inbox.last_entry(Shard(LANE, 0))
+        world.reader = reader
+        yield world
+    finally:
+        await reader.close()
+        await inbox.close()
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ import grpc
 import pytest
 
 from presence.role import PresenceRole
+from reno.adapters.attachment import Attachment
 from reno.adapters.attachments import Attachments
 from reno.domain.reason import Reason
 from reno.errors import WrongState
@@ -51,13 +52,19 @@ class Gateway:
 
     async def die(self) -> None:
         """Without a goodbye."""
-        running = self.attachments._running
+        attachments = self.attachments
+        assert attachments._following is not None
+        running = [attachments._following, *(task for _, task in attachments._running.values())]
         for task in running:
             task.cancel()
         await asyncio.wait(running)
 
     def _on_known(self, numbers: Collection[int], again: bool) -> None:
         self.known += [(number, again) for number in numbers]
+
+
+def attachment_of(held: Gateway) -> Attachment:
+    return next(iter(held.attachments._running.values()))[0]
 
 
 @asynccontextmanager
@@ -173,7 +180,7 @@ async def test_a_replica_that_froze_is_left_and_told_again_when_it_thaws() -> No
         await until(lambda: held.known == [(1, False)])
         replica.freeze()
         try:
-            await until(lambda: held.attachments._attachments[0]._untold is None)
+            await until(lambda: attachment_of(held)._untold is None)
         finally:
             replica.thaw()
         await until(lambda: (1, True) in held.known)
@@ -194,6 +201,36 @@ async def test_every_replica_is_told_and_one_that_is_away_holds_up_no_other() ->
         back = await stack.enter_async_context(presence_process(away.internal, lease_s=60))
         await becomes(back.internal, 1, 2)
         await until(lambda: {(1, True), (2, True)} <= set(held.known))
+
+
+async def test_every_replica_behind_a_name_is_told_as_they_come_and_go() -> None:
+    behind: list[str] = []
+
+    async def resolved(address: str) -> list[str]:
+        assert address == "presence:7412"
+        if not behind:
+            raise OSError("no such name")
+        return list(behind)
+
+    async with presence_role(LONG_LEASE) as one, presence_role(LONG_LEASE) as two:
+        held = Gateway(["presence:7412"])
+        held.attachments = Attachments(["presence:7412"], 0.02, resolved)
+        held.start()
+        held.begin(place(1))
+        behind.append(internal(one))
+        await becomes(internal(one), 1)
+        behind.append(internal(two))
+        await becomes(internal(two), 1)
+        # The second one may have been asked before it could know: the session reads again.
+        await until(lambda: set(held.known) == {(1, False), (1, True)})
+        behind.remove(internal(one))
+        await becomes(internal(one))
+        held.begin(place(2))
+        await becomes(internal(two), 1, 2)
+        behind.clear()
+        held.begin(place(3))
+        await becomes(internal(two), 1, 2, 3)
+        await held.attachments.stop()
 
 
 async def test_a_draining_replica_is_attached_to_again_when_its_successor_listens() -> None:
@@ -240,6 +277,7 @@ async def test_stops_at_once_where_nobody_listens() -> None:
         address = internal(role)
     async with gateway(address) as held:
         held.begin(place(1))
-        await until(lambda: held.attachments._attachments[0]._tried)
-    assert all(task.done() for task in held.attachments._running)
+        await until(lambda: bool(held.attachments._running) and attachment_of(held)._tried)
+        tasks = [task for _, task in held.attachments._running.values()]
+    assert all(task.done() for task in tasks)
     await held.attachments.wait()

@@ -23,6 +23,7 @@ COMMANDS = [
     "presence",
     "catalogue",
     "config",
+    "mesh",
     "doctor",
 ]
 NOWHERE = "127.0.0.1:1"
@@ -82,6 +83,13 @@ def test_config_says_where_values_come_from(
     assert "log.replicas" in reno("config", "show").stdout
 
 
+def test_mesh_config_follows_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RENO_MESH__GATEWAYS", '["gateways.example:7401"]')
+    shown = json.loads(reno("mesh", "config").stdout)
+    (devices,) = [one for one in shown["static_resources"]["clusters"] if one["name"] == "devices"]
+    assert devices["type"] == "STRICT_DNS"
+
+
 def test_catalogue_show() -> None:
     shown = json.loads(reno("catalogue", "show", "--json").stdout)
     assert shown["plan.changed"]["max_age"] == "1d"
@@ -116,6 +124,8 @@ def test_catalogue_check(tmp_path: Path) -> None:
         (["serve", "gateway", "--priority", "high"], 2),
         (["serve", "nobody"], 2),
         (["up", "--ports", "65530"], 2),
+        (["up", "--gateways", "2"], 2),
+        (["up", "--mesh", "--gateways", "9"], 2),
     ],
 )
 def test_a_persons_mistake_is_said_without_a_traceback(arguments: list[str], code: int) -> None:

@@ -1,0 +1,206 @@
+"""The inbox in Cassandra: rows, journal and marks of one lane, for its processors."""
+
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+
+from reno.adapters import cassandra_layout as layout
+from reno.adapters.cassandra_reader import CassandraReader
+from reno.adapters.cassandra_session import CassandraSession
+from reno.adapters.inbox_keys import entry_value
+from reno.adapters.rocks_directory import InboxMismatch
+from reno.adapters.together import together
+from reno.domain.position import mark_of
+from reno.domain.priority import Priority
+from reno.domain.reason import Reason
+from reno.errors import WrongState
+from reno.ports import Acknowledged, EnvelopeWrite, JournalEntry, Page, RowWrite, Shard, Slice
+
+MAX_ENTRIES = 64
+"""Of the journal, in one read."""
+
+Chain = Sequence[Sequence[RowWrite]]
+
+
+def _clock_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class CassandraInbox:
+    """Implements reno.ports.Inbox for one lane; any number of processes may hold the same one.
+
+    An append is three steps, each confirmed before the next: the rows, the journal, the shard's mark. They are not one atomic write, and
+    need not be. Rows and entries are immutable and their keys come from the log, so a step that is repeated, by this process or by the
+    next owner, writes what is already there. What lies above the mark is hidden from readers and from `journal`: the mark, one
+    cell, is what makes an append count, and since it carries itself as its timestamp the highest one stands whoever writes last. So after a
+    crash between two steps the owner finds the old mark, reads the log from there and does the steps again; nobody saw the half. What an
+    owner wrote of a message that the log then lost, before its mark, stays: if a later envelope's mark passes it, its members see an
+    event that was published all the same, and entries never stand without their rows.
+
+    Of one member the rows of an envelope are one batch in one partition, seen whole or not at all, and the next envelope's follow its
+    confirmation: also a reader that ignores marks sees no later row without the earlier ones.
+    """
+
+    def __init__(
+        self,
+        session: CassandraSession,
+        priority: Priority,
+        shards: int,
+        *,
+        read_timeout_s: float,
+        now_ms: Callable[[], int] = _clock_ms,
+    ) -> None:
+        """`session` knows cassandra_statements.STORING. The first request raises InboxMismatch where the lane was stored with another shard count."""
+        self._session = session
+        self._priority = priority
+        self._shards = shards
+        self._now_ms = now_ms
+        self._reader = CassandraReader(session, read_timeout_s)
+        self._is_claimed = False
+        self._appends = 0
+        """That write rows now."""
+
+    async def read(self, priority: Priority, slices: Sequence[Slice], now_ms: int) -> list[Page]:
+        """See reno.ports.InboxReader."""
+        await self._claim(priority)
+        return await self._reader.read(priority, slices, now_ms)
+
+    async def keep_acknowledged(self, priority: Priority, marks: Sequence[Acknowledged]) -> None:
+        """See reno.ports.InboxReader."""
+        await self._claim(priority)
+        await self._reader.keep_acknowledged(priority, marks)
+
+    async def append(self, shard: Shard, writes: Sequence[EnvelopeWrite]) -> None:
+        """See reno.ports.Inbox. Raises errors.Unavailable when Cassandra does not confirm: what was written of it is hidden. A shard's next append follows when this one returned."""
+        await self._claim(shard.priority)
+        if not 0 <= shard.number < self._shards:
+            raise ValueError(f"no shard {shard.number} of {self._shards}")
+        if not writes:
+            return
+        self._appends += 1
+        try:
+            await self._write_rows(writes)
+        finally:
+            self._appends -= 1
+        await self._write_journal(shard, [write.entry for write in writes])
+        newest = max((write.entry for write in writes), key=_mark)
+        key = [int(shard.priority), shard.number]
+        mark = _mark(newest)
+        await self._session.write("raise", [*key, mark, entry_value(newest), mark])
+
+    async def last_entry(self, shard: Shard) -> JournalEntry | None:
+        """See reno.ports.Inbox."""
+        newest, _ = await self._newest(shard)
+        return newest
+
+    async def journal(self, shard: Shard, since_ms: int) -> AsyncIterator[JournalEntry]:
+        """See reno.ports.Inbox. As far back as KEEP_S."""
+        newest, trimmed_before_ms = await self._newest(shard)
+        if newest is None or newest.log_time_ms < since_ms:
+            return
+        mark = _mark(newest)
+        since_ms = max(since_ms, trimmed_before_ms)
+        for bucket in layout.buckets(since_ms, newest.log_time_ms):
+            async for entry in self._entries(shard, bucket, mark):
+                if entry.log_time_ms >= since_ms:
+                    yield entry
+        # From its shard's mark: in the journal a quiet shard's newest entry ends with its TTL.
+        yield newest
+
+    async def trim_journal(self, shard: Shard, before_ms: int) -> None:
+        """See reno.ports.Inbox. Older entries are no longer read; Cassandra drops them by their TTL, since deletes would cost more."""
+        await self._claim(shard.priority)
+        if before_ms > 0:
+            key = [int(shard.priority), shard.number]
+            await self._session.write("trim", [*key, before_ms, before_ms])
+
+    async def close(self) -> None:
+        """See reno.ports.Inbox. Waits for what is in flight."""
+        await self._session.close()
+
+    async def _claim(self, priority: Priority) -> None:
+        if priority is not self._priority:
+            raise WrongState(
+                Reason.NOT_READY, f"lane {priority.word} is not here: {self._priority.word} is"
+            )
+        if self._is_claimed:
+            return
+        await self._session.read("claim", [int(priority), self._shards])
+        found = await self._session.read("lane", [int(priority)])
+        if [tuple(row) for row in found] != [(self._shards,)]:
+            raise InboxMismatch(
+                f"lane {priority.word} was stored with {found[0][0] if found else 'no'} shards, the log has {self._shards}"
+            )
+        self._is_claimed = True
+
+    async def _write_rows(self, writes: Sequence[EnvelopeWrite]) -> None:
+        """Members at once, each member's batches one after the other."""
+        chains = layout.chains(writes)
+        waiting = iter(chains)
+        # Shards share the places in flight out: to queue for one costs as much as the request.
+        askers = min(max(1, self._session.max_in_flight // self._appends), len(chains))
+        now_ms = self._now_ms()
+        await together(self._write_chains(waiting, now_ms) for _ in range(askers))
+
+    async def _write_chains(self, waiting: Iterator[Chain], now_ms: int) -> None:
+        lane, write, together_ = (
+            int(self._priority),
+            self._session.write,
+            self._session.write_together,
+        )
+        for chain in waiting:
+            for batch in chain:
+                many = [
+                    [
+                        row.member_key,
+                        lane,
+                        row.position,
+                        row.expires_at_ms,
+                        layout.stored_row(row.row),
+                        layout.ttl_s(row.expires_at_ms, now_ms),
+                    ]
+                    for row in batch
+                ]
+                if len(many) == 1:
+                    await write("keep", many[0])
+                else:
+                    await together_("keep", many)
+
+    async def _write_journal(self, shard: Shard, entries: Sequence[JournalEntry]) -> None:
+        key = [int(shard.priority), shard.number]
+        await together(
+            self._session.write(
+                "journal",
+                [
+                    *key,
+                    layout.bucket_of(entry.log_time_ms),
+                    _mark(entry),
+                    entry_value(entry),
+                    layout.KEEP_S,
+                ],
+            )
+            for entry in entries
+        )
+
+    async def _newest(self, shard: Shard) -> tuple[JournalEntry | None, int]:
+        """The newest entry, and the log time before which the journal is trimmed."""
+        await self._claim(shard.priority)
+        found = await self._session.read("newest", [int(shard.priority), shard.number])
+        if not found:
+            return None, 0
+        mark, entry, trimmed_before_ms = found[0]
+        return None if mark is None else layout.entry_at(mark, entry), trimmed_before_ms or 0
+
+    async def _entries(self, shard: Shard, bucket: int, mark: int) -> AsyncIterator[JournalEntry]:
+        """Before the mark's, oldest first."""
+        key = [int(shard.priority), shard.number, bucket]
+        after = -1
+        while True:
+            found = await self._session.read("entries", [*key, after, mark - 1, MAX_ENTRIES])
+            for after, entry in found:
+                yield layout.entry_at(after, entry)
+            if len(found) < MAX_ENTRIES:
+                return
+
+
+def _mark(entry: JournalEntry) -> int:
+    return mark_of(entry.generation, entry.sequence)

@@ -1,0 +1,105 @@
+"""Reads the lanes' inboxes in Cassandra, as gateways do."""
+
+from collections.abc import Sequence
+
+from reno.adapters.cassandra_layout import KEEP_S, row_of
+from reno.adapters.cassandra_session import CassandraSession
+from reno.adapters.paging import fill_page
+from reno.adapters.together import answered_within, together
+from reno.domain.member import member_key, shard_of
+from reno.domain.priority import Priority
+from reno.domain.reason import Reason
+from reno.errors import Unavailable
+from reno.ports import Acknowledged, Page, Slice
+
+CHUNK_ROWS = 256
+"""At most, of one request; a page takes as many as it needs."""
+
+
+class CassandraReader:
+    """Implements reno.ports.InboxReader for every lane. Nothing above a shard's mark is shown, and the mark is read first."""
+
+    def __init__(self, session: CassandraSession, timeout_s: float) -> None:
+        """`timeout_s`: of one read or keep_acknowledged, with every attempt."""
+        self._session = session
+        self._timeout_s = timeout_s
+        self._shards: dict[Priority, int] = {}
+
+    def part(self, priority: Priority, tenant: str, member_id: str) -> int:
+        """One: Cassandra shares members out by itself."""
+        return 0
+
+    async def read(self, priority: Priority, slices: Sequence[Slice], now_ms: int) -> list[Page]:
+        """See reno.ports.InboxReader. Raises reno.wire.envelope.Unreadable for what another version wrote."""
+        if not slices:
+            return []
+        async with answered_within(self._timeout_s, "Cassandra"):
+            shards = await self._shards_of(priority)
+            owners = [member_key(wanted.tenant, wanted.member_id) for wanted in slices]
+            homes = [shard_of(owner, shards) for owner in owners]
+            marks = await self._marks(priority, set(homes))
+            return await together(
+                self._page(priority, wanted, owner, marks[home], now_ms)
+                for wanted, owner, home in zip(slices, owners, homes, strict=True)
+            )
+
+    async def keep_acknowledged(self, priority: Priority, marks: Sequence[Acknowledged]) -> None:
+        """See reno.ports.InboxReader. A mark that does not rise for KEEP_S is forgotten, with every row that it was about."""
+        highest: dict[tuple[bytes, str], int] = {}
+        for mark in marks:
+            key = member_key(mark.tenant, mark.member_id), mark.device_id
+            highest[key] = max(mark.position, highest.get(key, 0))
+        async with answered_within(self._timeout_s, "Cassandra"):
+            await together(
+                self._session.write(
+                    "acknowledge", [owner, int(priority), device, position, position, KEEP_S]
+                )
+                for (owner, device), position in highest.items()
+            )
+
+    async def close(self) -> None:
+        """Waits for what is in flight."""
+        await self._session.close()
+
+    async def _shards_of(self, priority: Priority) -> int:
+        shards = self._shards.get(priority)
+        if shards is None:
+            found = await self._session.read("lane", [int(priority)])
+            if not found:
+                raise Unavailable(
+                    Reason.NOT_READY, f"nothing was ever stored of lane {priority.word}"
+                )
+            self._shards[priority] = shards = int(found[0][0])
+        return shards
+
+    async def _marks(self, priority: Priority, shards: set[int]) -> dict[int, int]:
+        async def mark(shard: int) -> int:
+            found = await self._session.read("mark", [int(priority), shard])
+            return int(found[0][0] or 0) if found else 0
+
+        numbers = list(shards)
+        return dict(zip(numbers, await together(map(mark, numbers)), strict=True))
+
+    async def _page(
+        self, priority: Priority, wanted: Slice, owner: bytes, mark: int, now_ms: int
+    ) -> Page:
+        acknowledged = 0
+        if wanted.device_id:
+            key = [owner, int(priority), wanted.device_id]
+            found = await self._session.read("acknowledged", key)
+            acknowledged = int(found[0][0]) if found else 0
+        rows: list[tuple[int, int, bytes]] = []
+        # One more than the page takes says whether there is more.
+        limit = min(max(wanted.max_rows, 1) + 1, CHUNK_ROWS)
+        after, is_all = wanted.after, wanted.after >= mark
+        while True:
+            if not is_all:
+                found = await self._session.read("rows", [owner, int(priority), after, mark, limit])
+                rows += [(position, expires, row_of(row)) for position, expires, row in found]
+                is_all = len(found) < limit
+                after = rows[-1][0] if rows else after
+                limit = CHUNK_ROWS
+            page = fill_page(wanted, rows, mark=mark, acknowledged=acknowledged, now_ms=now_ms)
+            # A page that says "more" is full: rows behind the ones that were read change nothing.
+            if is_all or page.more:
+                return page

@@ -1,0 +1,164 @@
+"""Many of each role as a cluster runs them: `reno serve` processes that find each other by settings alone, ended and started one by one."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from tests.e2e.running import STOP_TIMEOUT_S
+from tests.servers.nats import free_port
+
+READY_TIMEOUT_S = 60.0
+SERVING = health_pb2.HealthCheckResponse.SERVING
+
+
+def address() -> str:
+    return f"127.0.0.1:{free_port()}"
+
+
+@dataclass
+class Member:
+    """One process: `health` is where and by which service it says that it works."""
+
+    name: str
+    arguments: Sequence[str]
+    environment: Mapping[str, str]
+    health: tuple[str, str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "reno.cli.main", "serve", *self.arguments],
+                env={**os.environ, **self.environment},
+                stdout=out,
+                stderr=out,
+            )
+
+    async def ready(self) -> None:
+        """Raises AssertionError with its log's end."""
+        place, service = self.health
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        async with grpc.aio.insecure_channel(
+            place, options=[("grpc.max_reconnect_backoff_ms", 200)]
+        ) as channel:
+            stub = health_pb2_grpc.HealthStub(channel)
+            while not await self._serves(stub, service):
+                assert time.monotonic() < deadline, f"{self.name} is not ready:\n{self._end()}"
+                await asyncio.sleep(0.1)
+
+    async def stop(self) -> None:
+        """SIGTERM; raises AssertionError where its end was not clean."""
+        process, self.process = self.process, None
+        assert process is not None
+        process.send_signal(signal.SIGTERM)
+        code = await asyncio.to_thread(process.wait, STOP_TIMEOUT_S)
+        assert code == 0, f"{self.name} ended with {code}:\n{self._end()}"
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(STOP_TIMEOUT_S)
+            self.process = None
+
+    async def _serves(self, stub: health_pb2_grpc.HealthStub, service: str) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, f"{self.name} ended:\n{self._end()}"
+        try:
+            answer = await stub.Check(
+                health_pb2.HealthCheckRequest(service=service), timeout=1, wait_for_ready=True
+            )
+        except grpc.aio.AioRpcError:
+            return False
+        return bool(answer.status == SERVING)
+
+    def _end(self) -> str:
+        return self.log.read_text()[-3000:]
+
+
+class Many:
+    """Two doors, two gateways, two presence replicas, two processors of the high lane with a shard each, one of every other lane."""
+
+    def __init__(self, directory: Path, shared: Mapping[str, str]) -> None:
+        """`shared`: every process's environment, besides where the others are."""
+        self._directory = directory
+        self.doors = [address(), address()]
+        self.gateways = [address(), address()]
+        replicas = [address(), address()]
+        high = [address(), address()]
+        low, medium = address(), address()
+        self._environment = {
+            **shared,
+            "RENO_PRESENCE__REPLICAS": json.dumps(replicas),
+            "RENO_INBOX__HIGH": f"0={high[0]} 1={high[1]}",
+            "RENO_INBOX__MEDIUM": medium,
+            "RENO_INBOX__LOW": low,
+            "RENO_SERVER__DRAIN_S": "5",
+        }
+        self.members = [
+            *(self._presence(n, replica) for n, replica in enumerate(replicas)),
+            *(self._processor("high", str(n), place) for n, place in enumerate(high)),
+            self._processor("medium", "all", medium),
+            self._processor("low", "all", low),
+            *(self._gateway(n, place) for n, place in enumerate(self.gateways)),
+            *(self._door(n, place) for n, place in enumerate(self.doors)),
+        ]
+
+    async def start(self) -> None:
+        """All at once: each waits for what it needs."""
+        for member in self.members:
+            member.start()
+        for member in self.members:
+            await member.ready()
+
+    async def restart(self, member: Member) -> None:
+        await member.stop()
+        member.start()
+        await member.ready()
+
+    def kill(self) -> None:
+        for member in self.members:
+            member.kill()
+
+    def _member(
+        self, name: str, role: Sequence[str], place: str, service: str, own: Mapping[str, str]
+    ) -> Member:
+        environment = {
+            **self._environment,
+            "RENO_DATA_DIR": str(self._directory / name),
+            **own,
+        }
+        log = self._directory / f"{name}.log"
+        return Member(name, role, environment, (place, f"reno.v1.{service}"), log)
+
+    def _presence(self, number: int, replica: str) -> Member:
+        public = address()
+        own = {"RENO_PRESENCE__LISTEN": public, "RENO_PRESENCE__LISTEN_INTERNAL": replica}
+        return self._member(f"presence-{number}", ["presence"], public, "PresenceService", own)
+
+    def _processor(self, lane: str, shards: str, place: str) -> Member:
+        own = {"RENO_PROCESSOR__SHARDS": shards, "RENO_PROCESSOR__PRIORITY": lane}
+        return self._member(f"processor-{lane}-{shards}", ["processor"], place, "InboxService", own)
+
+    def _gateway(self, number: int, place: str) -> Member:
+        own = {
+            "RENO_GATEWAY__GATEWAY_ID": f"gateway-{number}",
+            "RENO_GATEWAY__LISTEN": place,
+            "RENO_GATEWAY__LISTEN_INTERNAL": address(),
+            "RENO_GATEWAY__DRAIN_SPREAD_S": "1",
+        }
+        return self._member(f"gateway-{number}", ["gateway"], place, "NotificationService", own)
+
+    def _door(self, number: int, place: str) -> Member:
+        own = {"RENO_INGESTION__LISTEN": place}
+        return self._member(f"ingestion-{number}", ["ingestion"], place, "IngestionService", own)

@@ -1,0 +1,139 @@
+"""A TCP proxy on 127.0.0.1 between somebody and a server: it cuts, falls silent and is slow when it is told to. Its own thread, so that it lives while a test waits."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from tests.servers.nats import free_port
+
+READ_BYTES = 64 * 1024
+CALL_TIMEOUT_S = 10.0
+
+Answer = TypeVar("Answer")
+
+
+class ProxyThread:
+    """The event loop of all proxies of a test. `close` ends it with its connections."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self._thread.start()
+        self._proxies: list[TcpProxy] = []
+
+    def proxy(self, target_port: int) -> "TcpProxy":
+        """A new one, listening; it need not be able to reach the target yet."""
+        proxy = TcpProxy(self, target_port)
+        self._proxies.append(proxy)
+        return proxy
+
+    def run(self, coroutine: Coroutine[Any, Any, Answer]) -> Answer:
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(CALL_TIMEOUT_S)
+
+    def call(self, function: Callable[[], None]) -> None:
+        async def called() -> None:
+            function()
+
+        self.run(called())
+
+    def close(self) -> None:
+        for proxy in self._proxies:
+            self.run(proxy.close())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(CALL_TIMEOUT_S)
+        self.loop.close()
+
+
+class TcpProxy:
+    """Passes bytes on, until it is told otherwise."""
+
+    def __init__(self, thread: ProxyThread, target_port: int) -> None:
+        self.port = free_port()
+        self._target_port = target_port
+        self._thread = thread
+        self._is_cut = False
+        self._delay_s = 0.0
+        self._flows: asyncio.Event
+        self._connections: set[asyncio.Task[None]] = set()
+        self._server = thread.run(self._start())
+
+    def cut(self) -> None:
+        """Ends every connection, and new ones at once."""
+
+        def cut() -> None:
+            self._is_cut = True
+            for connection in self._connections:
+                connection.cancel()
+
+        self._thread.call(cut)
+
+    def half_open(self) -> None:
+        """Connections stay, and new ones are taken, but nothing gets through."""
+        self._thread.call(self._flows_clear)
+
+    def slow(self, delay_s: float) -> None:
+        """Whatever arrives waits for so long before it goes on."""
+        self._delay_s = delay_s
+
+    def mend(self) -> None:
+        """As in the beginning."""
+
+        def mend() -> None:
+            self._is_cut = False
+            self._delay_s = 0.0
+            self._flows.set()
+
+        self._thread.call(mend)
+
+    async def close(self) -> None:
+        self._server.close()
+        for connection in self._connections:
+            connection.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    def _flows_clear(self) -> None:
+        self._flows.clear()
+
+    async def _start(self) -> asyncio.Server:
+        self._flows = asyncio.Event()
+        self._flows.set()
+        return await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = asyncio.get_running_loop().create_task(self._connect(reader, writer))
+        self._connections.add(connection)
+        connection.add_done_callback(self._connections.discard)
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers = [writer]
+        try:
+            if self._is_cut:
+                return
+            there, back = await asyncio.open_connection("127.0.0.1", self._target_port)
+            writers.append(back)
+            pumps = [
+                asyncio.ensure_future(self._pump(reader, back)),
+                asyncio.ensure_future(self._pump(there, writer)),
+            ]
+            try:
+                await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for pump in pumps:
+                    pump.cancel()
+                await asyncio.gather(*pumps, return_exceptions=True)
+        except OSError:
+            return  # the caller sees its connection end
+        finally:
+            for each in writers:
+                each.transport.abort()
+
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await source.read(READ_BYTES):
+                await self._flows.wait()
+                if self._delay_s:
+                    await asyncio.sleep(self._delay_s)
+                sink.write(data)
+                await sink.drain()

@@ -74,7 +74,7 @@ class RocksInbox:
             await self._writer.write(lambda: self._acknowledged_batch(highest))
 
     async def append(self, shard: Shard, writes: Sequence[EnvelopeWrite]) -> None:
-        """See reno.ports.Inbox. One atomic, synced write. Raises errors.Unavailable when the disk refuses: nothing of it can be read then. A shard's next append follows when this one returned."""
+        """See reno.ports.Inbox. One atomic, synced write. Raises errors.Unavailable when the disk is full, InboxBroken when only opening the directory again can help: nothing of it can be read then. A shard's next append follows when this one returned."""
         self._expect(shard.priority)
         if not 0 <= shard.number < self._shards:
             raise ValueError(f"no shard {shard.number} of {self._shards}")

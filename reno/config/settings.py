@@ -3,11 +3,21 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from reno.domain.priority import Priority
 
-Address = Annotated[str, Field(pattern=r"^[^\s:]+:\d{1,5}$")]
+
+def _address(text: str) -> str:
+    host, colon, port = text.rpartition(":")
+    is_number = port.isascii() and port.isdigit()
+    # gRPC takes a larger port without a word, and listens on another.
+    if not (host and colon and is_number and int(port) < 65_536) or set(host) & set(": \t\n"):
+        raise ValueError("an address is host:port, the port 0 to 65535")
+    return text
+
+
+Address = Annotated[str, AfterValidator(_address)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Count = Annotated[int, Field(gt=0)]
 
@@ -69,8 +79,8 @@ class IngestionSettings(Section):
     """Below the log's max_payload (1 MiB)."""
     max_waiting_bytes_per_shard: Count = 8 * 1024 * 1024
     """Events that wait for their envelope; more are refused as FULL."""
-    deadline_s: Seconds = 5.0
-    """An envelope that the log has not confirmed by then is UNCERTAIN."""
+    deadline_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    """An envelope that the log has not confirmed by then is UNCERTAIN; well below the 2 minutes for which the log knows a repeat."""
     retry_after_s: Seconds = 1.0
     stream_life_s: Seconds = 3600.0
 

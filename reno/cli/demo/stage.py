@@ -17,6 +17,7 @@ import grpc
 
 from reno.cli.demo.checking import Seen
 from reno.cli.demo.script import DemoDevice, DemoEvent
+from reno.cli.fault import Fault
 from reno.domain.priority import Priority
 from reno.domain.reason import Reason
 from reno.v1.event_pb2 import Event, Targets
@@ -124,7 +125,7 @@ class Backstage:
 
 @asynccontextmanager
 async def on_stage(data: Path) -> AsyncIterator[Backstage]:
-    """Starts the system on free ports; ends it and every device, whatever happens. Raises RuntimeError when it does not come up."""
+    """Starts the system on free ports; ends it and every device, whatever happens. Raises Fault when it does not come up."""
     (data / "devices").mkdir(parents=True)
     up = await asyncio.create_subprocess_exec(
         *_reno("up"), "--ports", "0", "--data", str(data), "--json",
@@ -139,7 +140,7 @@ async def on_stage(data: Path) -> AsyncIterator[Backstage]:
                 stage = Backstage(data, said["ports"])
                 break
         if stage is None:
-            raise RuntimeError("reno up ended before it was ready: see its messages above")
+            raise Fault("reno up ended before it was ready: see its messages above, and reno doctor")
         yield stage
     finally:
         for device in list(stage.devices) if stage else []:

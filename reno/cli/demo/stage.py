@@ -140,7 +140,9 @@ async def on_stage(data: Path) -> AsyncIterator[Backstage]:
                 stage = Backstage(data, said["ports"])
                 break
         if stage is None:
-            raise Fault("reno up ended before it was ready: see its messages above, and reno doctor")
+            raise Fault(
+                "reno up ended before it was ready: see its messages above, and reno doctor"
+            )
         yield stage
     finally:
         for device in list(stage.devices) if stage else []:

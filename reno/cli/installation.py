@@ -161,4 +161,4 @@ def watch_limits(settings: SupervisorSettings) -> WatchLimits:
 
 def ask_timeout_s(settings: SupervisorSettings) -> float:
     """How long a child may take to answer one question."""
-    return settings.silent_after_s / 3
+    return settings.silent_after_s / 10

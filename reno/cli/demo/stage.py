@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import time, time_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
@@ -64,7 +64,7 @@ class Backstage:
         with self._diary(device).open("ab") as diary:
             self.devices[device] = await asyncio.create_subprocess_exec(
                 *_reno("subscribe"), "--devices", self.address("devices"), *self._who(device),
-                "--from", "start", "--json", stdout=diary, stderr=asyncio.subprocess.DEVNULL,
+                "--from", "start", "--json", stdout=diary, stderr=asyncio.subprocess.DEVNULL, **_apart(self.data),
             )  # fmt: skip
 
     async def turn_off(self, device: DemoDevice) -> None:
@@ -84,7 +84,7 @@ class Backstage:
         with self._diary(device).open("ab") as diary:
             child = await asyncio.create_subprocess_exec(
                 *_reno("pull"), "--devices", self.address("devices"), *self._who(device),
-                "--from", "start", "--json", stdout=diary, stderr=asyncio.subprocess.DEVNULL,
+                "--from", "start", "--json", stdout=diary, stderr=asyncio.subprocess.DEVNULL, **_apart(self.data),
             )  # fmt: skip
             await child.wait()
 
@@ -129,7 +129,7 @@ async def on_stage(data: Path) -> AsyncIterator[Backstage]:
     (data / "devices").mkdir(parents=True)
     up = await asyncio.create_subprocess_exec(
         *_reno("up"), "--ports", "0", "--data", str(data), "--json",
-        stdout=asyncio.subprocess.PIPE, start_new_session=True,
+        stdout=asyncio.subprocess.PIPE, start_new_session=True, **_apart(data),
     )  # fmt: skip
     stage = None
     try:
@@ -195,6 +195,12 @@ def _parts(events: Sequence[DemoEvent]) -> Iterator[list[DemoEvent]]:
         part[event.event_id] = event
         size_bytes += event.padding
     yield list(part.values())
+
+
+def _apart(data: Path) -> dict[str, Any]:
+    """The demo plays with what is shipped: neither the caller's RENO_ variables nor a reno.toml beside it count."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RENO_")}
+    return {"env": kept, "cwd": data}
 
 
 def _reno(command: str) -> list[str]:

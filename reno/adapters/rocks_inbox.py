@@ -68,8 +68,9 @@ class RocksInbox:
         highest: dict[bytes, int] = {}
         for mark in marks:
             owner = member_key(mark.tenant, mark.member_id)
-            key = keys.acknowledged_key(owner, mark.device_id, priority)
-            highest[key] = max(mark.position, highest.get(key, 0))
+            if mark.position <= self._marks[shard_of(owner, self._shards)]:
+                key = keys.acknowledged_key(owner, mark.device_id, priority)
+                highest[key] = max(mark.position, highest.get(key, 0))
         if highest:
             await self._writer.write(lambda: self._acknowledged_batch(highest))
 

@@ -72,6 +72,8 @@ class LeaseTable:
         self._awake_ms = now_ms
         self._sure_from_ms = now_ms + lease_ms
         self._lapsed: list[tuple[GatewayAddress, int]] = []
+        self._unnamed: set[str] = set()
+        """Gateways whose first snapshot since their lease began is not complete: any member may be with them."""
 
     @property
     def sessions(self) -> int:
@@ -88,7 +90,7 @@ class LeaseTable:
     ) -> list[tuple[PresenceState, tuple[Session, ...]]]:
         """In the order of the keys; sessions only where ONLINE. UNKNOWN until the replica would know."""
         self.expire(now_ms)
-        unsure = now_ms < self._sure_from_ms
+        unsure = now_ms < self._sure_from_ms or self._unnamed
         absent = (PresenceState.UNKNOWN if unsure else PresenceState.OFFLINE, ())
         found, online = self._members.get, PresenceState.ONLINE
         return [(online, held) if (held := found(key)) else absent for key in member_keys]
@@ -106,6 +108,7 @@ class LeaseTable:
         until_ms = now_ms + self._lease_ms
         if lease is None:
             lease = self._leases[gateway.gateway_id] = Lease(gateway, self._serial, until_ms)
+            self._unnamed.add(gateway.gateway_id)
         else:
             lease.gateway, lease.serial, lease.until_ms = gateway, self._serial, until_ms
             # A gateway that attaches again and again without completing a snapshot must not keep alive what it no longer names.
@@ -143,6 +146,7 @@ class LeaseTable:
             if place.number not in gone:
                 self._begin(lease, place)
         if snapshot_complete:
+            self._unnamed.discard(lease.gateway.gateway_id)
             self._end_earlier(lease)
 
     def expire(self, now_ms: int) -> None:
@@ -221,6 +225,7 @@ class LeaseTable:
 
     def _end(self, lease: Lease) -> None:
         del self._leases[lease.gateway.gateway_id]
+        self._unnamed.discard(lease.gateway.gateway_id)
         for session in lease.sessions.values():
             self._forget(session)
 

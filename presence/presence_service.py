@@ -12,6 +12,7 @@ from reno.server.identity import current_backend
 from reno.server.interceptor import Context
 from reno.v1.presence_service_pb2 import GetPresenceRequest, GetPresenceResponse
 from reno.v1.presence_service_pb2_grpc import PresenceServiceServicer
+from reno.wire.rules import words_of
 
 
 class PresenceService(PresenceServiceServicer):
@@ -55,10 +56,11 @@ def _check(request: GetPresenceRequest) -> None:
     try:
         protovalidate.validate(request)
     except protovalidate.ValidationError as error:
-        violation = error.violations[0].proto
-        path = violation.field.elements if violation.field else []
+        violation = error.violations[0]
+        at = violation.proto.field
+        path = at.elements if at else []
         field = ".".join(
             f"{part.field_name}[{part.subscript.value}]" if part.subscript else part.field_name
             for part in path
         )
-        raise CallerFault(Reason.INVALID, violation.message, field=field) from error
+        raise CallerFault(Reason.INVALID, words_of(violation), field=field) from error

@@ -21,12 +21,15 @@ class Batch:
     writes: list[EnvelopeWrite] = field(default_factory=list)
     deliverables: list[Deliverable] = field(default_factory=list)
     through_sequence: int = 0
+    log_time_ms: int = 0
+    """Of the newest message to store; 0: there is none."""
     events: int = 0
     bytes: int = 0
 
     def add(self, record: LogRecord, folded: Folded) -> None:
         """A message to store and deliver."""
         self.writes.append(folded.write)
+        self.log_time_ms = folded.write.entry.log_time_ms
         self.events += len(folded.write.entry.verdicts)
         self.add_again(record, folded.deliverables)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from itertools import islice
 from typing import Any
 
 import structlog
@@ -22,6 +23,9 @@ Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
 Members = dict[str, dict[str, bytes]]
 """Keys by tenant and member id."""
+
+Holders = dict[bytes, list[GatewayAddress]]
+"""Gateways by member key."""
 
 
 class Delivery:
@@ -68,31 +72,30 @@ class Delivery:
         if holders is None:
             return
         self._previous.found_online(holders)
-        rows_by_gateway: dict[GatewayAddress, list[DeliveryRow]] = {}
+        rows_by_gateway = _no_rows(holders)
         for row, before in zip(rows, previous, strict=True):
             if row.store_only or not (gateways := holders.get(row.member_key)):
                 continue
             delivery = DeliveryRow(row.position, before, row.row)
             for gateway in gateways:
-                rows_by_gateway.setdefault(gateway, []).append(delivery)
+                rows_by_gateway[gateway].append(delivery)
         await self._hand_over(rows_by_gateway)
 
     async def mend(self) -> None:
-        """Looks up again what could not be looked up last, and sends the resyncs that are owed."""
-        if self._unlocated:
-            holders = await self._look_up(self._unlocated)
-            if holders is None:
-                return
-            found = {gateway for gateways in holders.values() for gateway in gateways}
-            await self._hand_over({gateway: [] for gateway in found})
-        else:
-            await self._hand_over({})
+        """Looks up again who could not be looked up, and sends the resyncs that are owed."""
+        holders = await self._look_up({}) if self._unlocated else {}
+        if holders is not None:
+            await self._hand_over(_no_rows(holders))
 
-    async def _look_up(self, members: Members) -> dict[bytes, list[GatewayAddress]] | None:
-        """Gateways by member key; None when presence did not answer, which every gateway is then told with its next rows."""
-        holders: dict[bytes, list[GatewayAddress]] = {}
+    async def _look_up(self, members: Members) -> Holders | None:
+        """Also those that could not be looked up before, as many as a batch may have. None when presence did not answer, which every gateway is then told with its next rows."""
+        holders: Holders = {}
+        asked = {
+            tenant: self._unlocated.get(tenant, {}) | members.get(tenant, {})
+            for tenant in {**self._unlocated, **members}
+        }
         try:
-            for tenant, keys in members.items():
+            for tenant, keys in asked.items():
                 located = await self._presence.lookup(
                     tenant, list(keys), self._settings.lookup_timeout_s
                 )
@@ -103,7 +106,10 @@ class Delivery:
         except Unavailable as error:
             metrics.lookup_failures.add(1, self._labels)
             _log.warning("look-up failed", shard=self._shard.number, why=error.message)
-            self._unlocated = members
+            self._unlocated = {
+                tenant: dict(islice(keys.items(), self._settings.max_batch_events))
+                for tenant, keys in asked.items()
+            }
             self._couriers.missed()
             return None
         self._unlocated = {}
@@ -150,3 +156,7 @@ class Delivery:
                 "gateway does not answer", gateway=gateway_id, shard=self._shard.number, why=why
             )
         self._couriers.unanswered(dispatch, self._clock_s())
+
+
+def _no_rows(holders: Holders) -> dict[GatewayAddress, list[DeliveryRow]]:
+    return {gateway: [] for gateways in holders.values() for gateway in gateways}

@@ -131,19 +131,20 @@ class Fold:
 
 def deliverables_again(record: LogRecord, entry: JournalEntry) -> list[Deliverable]:
     """What the message came to when it was journalled: for one that was stored and perhaps not delivered. Raises LogChanged."""
-    if Outcome.STORED not in entry.verdicts:
-        return []
     try:
         envelope_id, rows = _open(record)
     except Unreadable as error:
+        if not entry.envelope_id:
+            return []
         raise LogChanged(f"sequence {record.sequence}: {error}") from error
-    if envelope_id != entry.envelope_id or len(rows) != len(entry.verdicts):
+    processed = () if entry.repeated_envelope else rows
+    if envelope_id != entry.envelope_id or len(processed) != len(entry.verdicts):
         raise LogChanged(f"sequence {record.sequence} holds another envelope than was processed")
     return [
         _deliverable(
             open_row(row_bytes), row_bytes, position_of(entry.generation, record.sequence, index)
         )
-        for index, (row_bytes, verdict) in enumerate(zip(rows, entry.verdicts, strict=True))
+        for index, (row_bytes, verdict) in enumerate(zip(processed, entry.verdicts, strict=True))
         if verdict == Outcome.STORED
     ]
 

@@ -10,12 +10,12 @@ from opentelemetry.trace import SpanKind
 
 from processor.batch import Batch
 from processor.delivery import Delivery
-from processor.fold import Fold, deliverables_again
+from processor.fold import Deliverable, Fold, LogChanged, deliverables_again
 from processor.purger import Purger
 from processor.stopping import Stopping
 from reno.catalogue.entry import LONGEST_WINDOW_MS
 from reno.config.settings import ProcessorSettings
-from reno.errors import Unavailable
+from reno.errors import TryLater, Unavailable
 from reno.ports import (
     Deliverer,
     Inbox,
@@ -71,6 +71,7 @@ class Owner:
         self._stopping = stopping
         self._fold = Fold(lane.generation)
         self._mark = (0, 0)
+        self._journalled_since_ms = 0
         self._read_through = 0
 
     async def run(self) -> None:
@@ -110,7 +111,7 @@ class Owner:
             since_ms = mark.log_time_ms - LONGEST_WINDOW_MS
             async for entry in self._inbox.journal(self.shard, since_ms):
                 fold.restore(entry)
-            self._fold, self._mark = fold, place
+            self._fold, self._mark, self._journalled_since_ms = fold, place, since_ms
 
     async def _store_all(self, batches: Batches) -> None:
         try:
@@ -122,9 +123,8 @@ class Owner:
                     await self._store(records, journalled, batches)
         except _Stopped:
             pass
-        finally:
-            if self._stopping.said:
-                await batches.put(None)
+        # Not after a failure or a cancellation: nobody would take it.
+        await batches.put(None)
 
     async def _records(self) -> AsyncGenerator[list[LogRecord]]:
         """What the log holds and what comes, until the process stops."""
@@ -173,8 +173,7 @@ class Owner:
                 continue
             self._read_through = record.sequence
             if self._is_stored(record):
-                entry = journalled.pop(record.sequence, None)
-                batch.add_again(record, [] if entry is None else deliverables_again(record, entry))
+                batch.add_again(record, self._again(record, journalled))
             else:
                 folded = self._fold.fold(record)
                 if folded.unreadable is not None:
@@ -185,6 +184,15 @@ class Owner:
                 batch = Batch(time.time_ns())
         if batch.through_sequence:
             await self._keep(batch, batches)
+
+    def _again(self, record: LogRecord, journalled: dict[int, JournalEntry]) -> list[Deliverable]:
+        """Raises LogChanged, also where the journal would know the message and does not: it was never stored."""
+        entry = journalled.pop(record.sequence, None)
+        if entry is not None:
+            return deliverables_again(record, entry)
+        if record.timestamp_ms >= self._journalled_since_ms:
+            raise LogChanged(f"sequence {record.sequence} is new, but the mark is {self._mark}")
+        return []
 
     async def _keep(self, batch: Batch, batches: Batches) -> None:
         """Returns when the batch is durable and handed on; the log holds what the inbox does not take."""
@@ -215,7 +223,7 @@ class Owner:
             if batch.deliverables:
                 await delivery.deliver(batch.deliverables)
             self._trace(batch)
-            purger.delivered(batch.through_sequence, self._fold.log_time_ms)
+            purger.delivered(batch.through_sequence, batch.log_time_ms)
         purger.finish()
 
     def _trace(self, batch: Batch) -> None:
@@ -245,7 +253,14 @@ class Owner:
         while True:
             try:
                 await attempt()
-            except (Unavailable, LogAbsent, LogFull, LogUnconfirmed, LogBehindJournal) as error:
+            except (
+                Unavailable,
+                TryLater,
+                LogAbsent,
+                LogFull,
+                LogUnconfirmed,
+                LogBehindJournal,
+            ) as error:
                 if str(error) != said:
                     said = str(error)
                     _log.error(trouble, shard=self.shard.number, why=said)

@@ -7,13 +7,16 @@ import structlog
 from processor.stopping import Stopping
 from reno.catalogue.entry import LONGEST_WINDOW_MS
 from reno.config.settings import ProcessorSettings
-from reno.errors import Unavailable
+from reno.errors import TryLater, Unavailable
 from reno.ports import Inbox, LogAbsent, LogReader, LogUnconfirmed, Shard
 
 _log = structlog.get_logger("reno.processor")
 
 TRIM_EVERY_MS = 600_000
 """Of log time, between two trims of the journal."""
+
+QUIET_S = 3600.0
+"""A shard without events for so long has its journal looked after all the same: an inbox may drop what is never written again."""
 
 
 class Purger:
@@ -41,9 +44,9 @@ class Purger:
         self._is_last = False
 
     def delivered(self, through_sequence: int, log_time_ms: int) -> None:
-        """The log needs nothing up to here any more."""
+        """The log needs nothing up to here any more. `log_time_ms`: of what was delivered, not of what is stored by now, whose entries are needed after a crash; 0 says nothing."""
         self._delivered = through_sequence
-        self._log_time_ms = log_time_ms
+        self._log_time_ms = max(self._log_time_ms, log_time_ms)
         self._news.set()
 
     def finish(self) -> None:
@@ -54,7 +57,12 @@ class Purger:
     async def run(self) -> None:
         """Until `finish`. Retries while the log does not answer; gives up then only when the process stops, since an owner may always deliver again."""
         while True:
-            await self._news.wait()
+            try:
+                async with asyncio.timeout(QUIET_S):
+                    await self._news.wait()
+            except TimeoutError:
+                await self._trim()
+                continue
             self._news.clear()
             is_last = self._is_last
             while self._purged < self._delivered and not await self._purge():
@@ -63,7 +71,8 @@ class Purger:
                     break
             if is_last:
                 return
-            await self._trim()
+            if self._log_time_ms - self._trimmed_at_ms >= TRIM_EVERY_MS:
+                await self._trim()
 
     async def _purge(self) -> bool:
         through = self._delivered
@@ -76,11 +85,9 @@ class Purger:
         return True
 
     async def _trim(self) -> None:
-        if self._log_time_ms - self._trimmed_at_ms < TRIM_EVERY_MS:
-            return
         try:
             await self._inbox.trim_journal(self._shard, self._log_time_ms - self._keep_ms)
-        except Unavailable as error:
+        except (Unavailable, TryLater) as error:
             _log.warning("journal not trimmed", shard=self._shard.number, why=error.message)
             return
         self._trimmed_at_ms = self._log_time_ms

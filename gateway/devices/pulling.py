@@ -124,11 +124,12 @@ class Pulling:
         max_rows = self._door.settings.max_page_rows
         max_bytes = self._door.settings.max_page_bytes
         page: Page | None = None
+        # Before the read: what is written while it is under way waits no longer when it answers.
+        waiting = self._door.acknowledging.waiting(device, lane)
         if wanted < 0:
             first = await self._read(device, lane, MAX_POSITION, 1, 1, device.device_id)
         else:
             first = page = await self._read(device, lane, wanted, max_rows, max_bytes)
-        waiting = self._door.acknowledging.waiting(device, lane)
         start = begin(wanted, mark=first.mark, acknowledged=max(first.acknowledged, waiting))
         if start.is_ahead:
             page = None

@@ -49,12 +49,13 @@ class LaneReader:
 
     async def _read(self, read: Read) -> None:
         session, lane = self._session, self._priority
+        # Before the read: what is written while it is under way waits no longer when it answers.
+        waiting = self._door.acknowledging.waiting(session.device, lane)
         session.outbox.reserve(read.slice.max_bytes)
         try:
             page = await self._door.inbox.read(lane, read.slice)
         finally:
             session.outbox.reserve(-read.slice.max_bytes)
-        waiting = self._door.acknowledging.waiting(session.device, lane)
         acknowledged = session.begin_lane(lane, page, max(page.acknowledged, waiting))
         if acknowledged is not None:
             self._door.acknowledging.keep_if_room(session.device, {lane: acknowledged})

@@ -74,6 +74,7 @@ class Session:
         self._owner = owner_of(device)
         self._limits = limits
         self._gaps = list(gaps)
+        self._ahead: list[Priority] = []
         self._missing: set[Priority] = set()
         self._says_missing = False
         self._owes_caught_up = True
@@ -87,7 +88,8 @@ class Session:
         if verdict is not Verdict.QUEUE:
             return verdict
         if self._is_shown(priority, row, now_ms) and not self.outbox.push(priority, Shown(row)):
-            lane.fall_behind()
+            # Also a word: a look that is under way knows nothing of what is void now.
+            lane.read_again()
             self._void(priority)
             return Verdict.FELL_BEHIND
         self._settle(priority)
@@ -139,7 +141,7 @@ class Session:
         beginning = begin(wanted, mark=page.mark, acknowledged=acknowledged)
         self._unbegun.discard(priority)
         if beginning.is_ahead:
-            self._gaps.append(future_gap([priority]))
+            self._ahead.append(priority)
         if beginning.position != self.lanes[priority].queued:
             self.lanes[priority].restart(beginning.position)
         return wanted if wanted > 0 and not beginning.is_ahead else None
@@ -179,6 +181,10 @@ class Session:
         """None when there is nothing to say; a checkpoint always says something."""
         rest = SubscribeResponse()
         handed = Handed(b"")
+        if self._ahead:
+            # One gap for all of them: the frame's cursor begins them all again.
+            self._gaps.append(future_gap(self._ahead))
+            self._ahead.clear()
         notifications = [] if len(self._gaps) > 1 else self._take(handed, now_ms)
         if self._gaps:
             rest.gap.CopyFrom(self._gaps.pop(0))

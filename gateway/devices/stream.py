@@ -61,8 +61,11 @@ class Stream:
             tasks = [writer, *self._reading.values()]
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            self._session.outbox.drop_all()
+            try:
+                await asyncio.gather(*tasks, return_exceptions=True)
+            finally:
+                # Also when the call is cancelled once more while its tasks end.
+                self._session.outbox.drop_all()
 
     def deliver(self, priority: Priority, row: RowView, previous: int | None) -> None:
         """See registry.Held."""

@@ -1,4 +1,4 @@
-"""What the door says about a batch besides its answer: metrics, a span for each sampled event, a line for each refusal."""
+"""What the door says about a batch besides its answer: metrics, a span for each sampled event, lines for refusals."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -22,11 +22,15 @@ SPAN = "reno.publish"
 def account_refusals(results: Results, events: Sequence[Event], call_traceparent: str) -> None:
     """Counts and logs what was not accepted; what was is counted where the log confirmed it."""
     counts: Counter[tuple[Reason, str]] = Counter()
+    said: set[Reason] = set()
     for event, priority, answer in zip(events, results.priorities, results.answers, strict=True):
         if not isinstance(answer, Refusal):
             continue
         counts[answer.reason, _word(priority)] += 1
-        _log.debug(
+        # A batch that is refused as a whole must not drown the log: one line a reason, the others for who debugs.
+        say = _log.debug if answer.reason in said else _log.info
+        said.add(answer.reason)
+        say(
             "event refused",
             event_id=event.id,
             trace_id=traces.trace_id(event.traceparent or call_traceparent),

@@ -106,6 +106,16 @@ class GroupCommit:
         self.waiting_bytes -= sum(map(len, rows))
         return Load(rows, shares)
 
+    def rest_of(self, load: Load) -> Load | None:
+        """What still waits of the batch that the load broke off in, no longer waiting; None when all of it went."""
+        ticket, _ = load.shares[-1]
+        if not self._tickets or self._tickets[0] is not ticket:
+            return None
+        self._tickets.popleft()
+        rest = ticket.rows[ticket.taken :]
+        self.waiting_bytes -= sum(map(len, rest))
+        return Load(rest, [(ticket, len(rest))])
+
     def give_up(self, arrived_before_s: float) -> Load | None:
         """What has waited since before then, no longer waiting; None when nothing has."""
         rows: list[bytes] = []

@@ -89,6 +89,9 @@ class ShardWriter:
                 reason=sequence.name,
             )
             load.refuse(self._refusal(sequence))
+            # In order: nothing of a batch is stored behind what was refused. Behind an UNCERTAIN it may be.
+            if sequence is not Reason.UNCERTAIN and (rest := self._group.rest_of(load)) is not None:
+                rest.refuse(self._refusal(sequence))
             return
         generation = self._lanes.of(self._shard.priority).generation
         load.accept(position_of(generation, sequence, 0))

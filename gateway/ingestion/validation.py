@@ -8,6 +8,7 @@ from protovalidate import Validator, Violation
 from gateway.ingestion.refusal import Refusal
 from reno.domain.reason import Reason
 from reno.v1.event_pb2 import Event
+from reno.wire.rules import words_of
 
 LONGEST_TEXT = 128
 _TRACEPARENT = re.compile("(00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2})?")
@@ -33,7 +34,7 @@ def fault_of(event: Event) -> Refusal | None:
     violations = _validator.collect_violations(event)
     if not violations:
         return None
-    return Refusal(Reason.INVALID, violations[0].proto.message, _path(violations[0]))
+    return Refusal(Reason.INVALID, words_of(violations[0]), _path(violations[0]))
 
 
 def are_plain(events: Sequence[Event]) -> bool:

@@ -45,11 +45,18 @@ class CassandraReader:
 
     async def keep_acknowledged(self, priority: Priority, marks: Sequence[Acknowledged]) -> None:
         """See reno.ports.InboxReader. A mark that does not rise for KEEP_S is forgotten, with every row that it was about."""
-        highest: dict[tuple[bytes, str], int] = {}
-        for mark in marks:
-            key = member_key(mark.tenant, mark.member_id), mark.device_id
-            highest[key] = max(mark.position, highest.get(key, 0))
+        if not marks:
+            return
         async with answered_within(self._timeout_s, "Cassandra"):
+            shards = await self._shards_of(priority)
+            owners = [member_key(mark.tenant, mark.member_id) for mark in marks]
+            homes = [shard_of(owner, shards) for owner in owners]
+            readable = await self._marks(priority, set(homes))
+            highest: dict[tuple[bytes, str], int] = {}
+            for mark, owner, home in zip(marks, owners, homes, strict=True):
+                if mark.position <= readable[home]:
+                    key = owner, mark.device_id
+                    highest[key] = max(mark.position, highest.get(key, 0))
             await together(
                 self._session.write(
                     "acknowledge", [owner, int(priority), device, position, position, KEEP_S]

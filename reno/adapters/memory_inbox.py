@@ -55,8 +55,10 @@ class MemoryInbox:
     async def keep_acknowledged(self, priority: Priority, marks: Sequence[Acknowledged]) -> None:
         """See reno.ports.InboxReader."""
         for mark in marks:
-            key = (priority, member_key(mark.tenant, mark.member_id), mark.device_id)
-            self._acknowledged[key] = max(mark.position, self._acknowledged.get(key, 0))
+            owner = member_key(mark.tenant, mark.member_id)
+            if mark.position <= self._mark(Shard(priority, shard_of(owner, self._shards))):
+                key = (priority, owner, mark.device_id)
+                self._acknowledged[key] = max(mark.position, self._acknowledged.get(key, 0))
 
     async def append(self, shard: Shard, writes: Sequence[EnvelopeWrite]) -> None:
         """See reno.ports.Inbox."""

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, build_opener
 
 MAX_PAYLOAD_BYTES = 1024 * 1024 + 64 * 1024
@@ -82,6 +82,12 @@ async def are_synced(monitor_urls: Sequence[str], timeout_s: float = 1.0) -> boo
     return False not in answers and 2 * answers.count(True) > len(answers)
 
 
+async def trouble(monitor_url: str, timeout_s: float = 1.0) -> str:
+    """What the server says is wrong with it or with one of its streams; empty where nothing is, or where it does not answer."""
+    answer = await _get(f"{monitor_url}/healthz", timeout_s)
+    return "" if answer.get("status") == "ok" else str(answer.get("error", ""))
+
+
 async def is_synced(monitor_url: str, timeout_s: float = 1.0) -> bool:
     """The server syncs every write before it confirms; False where it does not say so or does not answer."""
     return await says_synced(monitor_url, timeout_s) is True
@@ -104,7 +110,12 @@ async def _get(url: str, timeout_s: float) -> dict[str, Any]:
 
 def _get_now(url: str, timeout_s: float) -> dict[str, Any]:
     try:
-        with _direct.open(url, timeout=timeout_s) as answer:
+        try:
+            answer = _direct.open(url, timeout=timeout_s)
+        except HTTPError as error:
+            # What is wrong stands in the body.
+            answer = error
+        with answer:
             parsed = json.loads(answer.read(MAX_ANSWER_BYTES))
     except (URLError, OSError, ValueError):
         return {}

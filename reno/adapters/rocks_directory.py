@@ -1,5 +1,6 @@
 """Opens a lane's RocksDB directory, exclusively, and gives it back whole."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 from rocksdict import AccessType, BlockBasedOptions, Cache, DBCompressionType, Options, Rdict
@@ -67,8 +68,9 @@ class RocksDirectory:
     def close(self) -> None:
         """Releases the directory: every handle must go, or its lock stays."""
         del self.rows_handle, self.journal_handle, self.acknowledged_handle
-        for handle in (self.rows, self.journal, self.acknowledged, self.store):
-            handle.close()
+        with ExitStack() as handles:
+            for handle in (self.store, self.acknowledged, self.journal, self.rows):
+                handles.callback(handle.close)
 
     def _claim(self, priority: Priority, shards: int, owned: str) -> None:
         """The default column family holds only this and is never compacted, so that it never ages."""

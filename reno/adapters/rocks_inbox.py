@@ -79,14 +79,14 @@ class RocksInbox:
         highest: dict[bytes, int] = {}
         for mark in marks:
             owner = member_key(mark.tenant, mark.member_id)
-            self._kept_shards.home(owner)
-            key = keys.acknowledged_key(owner, mark.device_id, priority)
-            highest[key] = max(mark.position, highest.get(key, 0))
+            if mark.position <= self._marks[self._kept_shards.home(owner)]:
+                key = keys.acknowledged_key(owner, mark.device_id, priority)
+                highest[key] = max(mark.position, highest.get(key, 0))
         if highest:
             await self._writer.write(lambda: self._acknowledged_batch(highest))
 
     async def append(self, shard: Shard, writes: Sequence[EnvelopeWrite]) -> None:
-        """See reno.ports.Inbox. One atomic, synced write. Raises errors.Unavailable when the disk refuses: nothing of it can be read then. A shard's next append follows when this one returned."""
+        """See reno.ports.Inbox. One atomic, synced write. Raises errors.Unavailable when the disk is full, InboxBroken when only opening the directory again can help: nothing of it can be read then. A shard's next append follows when this one returned."""
         self._expect(shard.priority)
         if shard.number not in self._kept_shards:
             raise ValueError(f"no shard {shard.number} of {self._shards}")

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from shutil import disk_usage
 
 from rocksdict import Rdict, WriteBatch, WriteOptions
 
@@ -16,7 +17,14 @@ STALL_S = 5.0
 STALL_RETRY_S = 0.002
 RETRY_AFTER_S = 0.1
 
+ROOM_BYTES = 64 << 20
+"""Free on the disk, before it is worth to open a directory anew that could not be written: a write buffer is flushed then."""
+
 Fill = Callable[[], WriteBatch]
+
+
+class InboxBroken(Exception):
+    """The directory takes no more writes until it is opened again."""
 
 
 class RocksWriter:
@@ -38,8 +46,8 @@ class RocksWriter:
         self._options.no_slowdown = True
 
     async def write(self, fill: Fill) -> None:
-        """`fill` makes the batch, in the writer's thread and after every earlier write; again, where it must be tried again. Synced when it returns. Raises errors.Unavailable when the disk refuses
-        (what was written may then come to light later, whole), errors.TryLater when too many writes wait, and what fill raises."""
+        """`fill` makes the batch, in the writer's thread and after every earlier write; again, where it must be tried again. Synced when it returns. Raises errors.Unavailable when the disk is full, InboxBroken
+        when it refuses for another reason or has room again (what was written may then come to light later, whole), errors.TryLater when too many writes wait, and what fill raises."""
         if self._is_closed:
             raise Unavailable(Reason.NOT_READY, "the inbox is closed")
         if len(self._waiting) >= self._max_waiting:
@@ -101,7 +109,7 @@ class RocksWriter:
         try:
             self._store.flush_wal(True)
         except Exception as error:  # noqa: BLE001 - rocksdict has no class of its own; handed to all callers
-            return [outcome or _refused(error) for outcome in outcomes]
+            return [outcome or self._refused(error) for outcome in outcomes]
         return outcomes
 
     def _write(self, fill: Fill) -> None:
@@ -113,10 +121,20 @@ class RocksWriter:
                 self._store.write(batch, self._options)
             except Exception as error:
                 if not is_stalled(error) or time.monotonic() >= give_up_at:
-                    raise _refused(error) from error
+                    raise self._refused(error) from error
             else:
                 return
             time.sleep(STALL_RETRY_S)
+
+    def _refused(self, error: Exception) -> Unavailable | InboxBroken:
+        """RocksDB writes nothing more after its log's first failure, but is still read: its end must be worth something."""
+        refused: Unavailable | InboxBroken
+        if is_stalled(error) or not _has_room(self._store.path()):
+            refused = Unavailable(Reason.NOT_READY, f"the inbox cannot write: {error}")
+        else:
+            refused = InboxBroken(f"the inbox must be opened again: {error}")
+        refused.__cause__ = error
+        return refused
 
 
 def is_stalled(error: Exception) -> bool:
@@ -124,7 +142,8 @@ def is_stalled(error: Exception) -> bool:
     return str(error).startswith("Result incomplete")
 
 
-def _refused(error: Exception) -> Unavailable:
-    refused = Unavailable(Reason.NOT_READY, f"the inbox cannot write: {error}")
-    refused.__cause__ = error
-    return refused
+def _has_room(path: str) -> bool:
+    try:
+        return disk_usage(path).free >= ROOM_BYTES
+    except OSError:
+        return True  # there is no disk to wait for

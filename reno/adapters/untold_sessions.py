@@ -31,6 +31,7 @@ class UntoldSessions:
     def __init__(self, held: Iterable[SessionPlace], *, again: bool) -> None:
         self._began = {place.number: place for place in held}
         self._ended: dict[int, None] = {}
+        self._told: set[int] = set()
         self._again = set(self._began) if again else set[int]()
         self._snapshot_complete = False
         self._unconfirmed: deque[tuple[int, tuple[int, ...], tuple[int, ...]]] = deque()
@@ -46,7 +47,9 @@ class UntoldSessions:
 
     def ended(self, number: int) -> None:
         """To be told, unless nobody was told that it began."""
-        if self._began.pop(number, None) is None:
+        self._began.pop(number, None)
+        if number in self._told:
+            self._told.discard(number)
             self._ended[number] = None
         self._again.discard(number)
 
@@ -56,6 +59,7 @@ class UntoldSessions:
         ended = tuple(islice(self._ended, max_sessions))
         for place in began:
             del self._began[place.number]
+            self._told.add(place.number)
         for number in ended:
             del self._ended[number]
         completes = not self._snapshot_complete and not self._began

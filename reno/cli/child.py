@@ -166,7 +166,7 @@ class Child:
             await asyncio.sleep(self._ask_interval_s)
             answered = await self.plan.probe.alive()
             if self._watch.heard(time.monotonic(), answered) and not self._stopping.is_set():
-                silence = f"no answer for {self._watch.silence_s:.0f} s"
+                silence = f"no good answer for {self._watch.silence_s:.0f} s"
                 self._tell(Happening(self.plan.name, "silent", pid, silence))
                 return
 

@@ -39,13 +39,13 @@ def _all_checks(data: Path | None) -> "list[Check]":
     from reno.cli.machine_checks import machine_checks  # noqa: PLC0415
     from reno.cli.ports import plan_of  # noqa: PLC0415
     from reno.cli.running_checks import running_checks  # noqa: PLC0415
-    from reno.cli.up_files import read_state  # noqa: PLC0415
+    from reno.cli.up_files import running_state  # noqa: PLC0415
     from reno.config.loading import config_file  # noqa: PLC0415
 
     mesh = False
     try:
         settings = load_settings({"data_dir": data} if data else None)
-        state = read_state(settings.data_dir)
+        state = running_state(settings.data_dir)
         if state is not None:
             # It runs, maybe on other ports than the settings say.
             plan = plan_of(state)

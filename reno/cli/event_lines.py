@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -12,12 +13,13 @@ from uuid_utils import uuid7
 from reno.cli.notification_lines import word_of
 from reno.v1.event_pb2 import Event
 from reno.v1.ingestion_service_pb2 import PublishResult
-from reno.v1.reason_pb2 import Reason
+from reno.v1.reason_pb2 import REASON_INVALID, Reason
 
 MAX_BATCH_EVENTS = 500
 MAX_BATCH_BYTES = 900 * 1024
 """Below the door's 1 MiB, with room for the fields' frames."""
 
+_EVENTS = re.compile(r"^events\[\d+]\.?")
 _JSON_TYPE = "application/json"
 _WORDS = {
     PublishResult.STATUS_ACCEPTED: "accepted",
@@ -48,7 +50,7 @@ def event_of(line: str) -> Event:
     try:
         event = json_format.ParseDict(fields, Event())
     except json_format.ParseError as error:
-        raise NotAnEvent(str(error)) from error
+        raise NotAnEvent(" ".join(str(error).split())) from error
     event.payload = payload
     event.content_type = event.content_type or content_type
     event.id = event.id or new_id()
@@ -116,7 +118,9 @@ def result_text(event: Event, result: PublishResult, repeat: str) -> str:
     """For a person; `repeat` says how an uncertain event is repeated."""
     if result.status == PublishResult.STATUS_ACCEPTED:
         return f"accepted {event.id} {word_of(result.priority)} position {result.position}"
-    why = f"{reason_word(result.refusal.reason)} {result.refusal.message}".strip()
+    reason, field = result.refusal.reason, _EVENTS.sub("", result.refusal.field)
+    where = f"{field}: " if field and reason == REASON_INVALID else ""
+    why = f"{reason_word(reason)} {where}{result.refusal.message}".strip()
     if result.status == PublishResult.STATUS_UNCERTAIN:
         return f"uncertain {event.id}: {why}; {repeat}"
     return f"refused {event.id}: {why}"

@@ -98,7 +98,8 @@ class Installation:
                 for line in last_lines(plans[name].log, _LAST_LINES):
                     self._report.said(name, line)
         elif isinstance(error, OSError):
-            self._report.note("failed", f"cannot run a child: {error}")
+            where = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+            self._report.note("failed", f"cannot run a child: {where}")
         elif error is not None:
             raise error
         return REFUSED
@@ -162,4 +163,4 @@ def watch_limits(settings: SupervisorSettings) -> WatchLimits:
 
 def ask_timeout_s(settings: SupervisorSettings) -> float:
     """How long a child may take to answer one question."""
-    return settings.silent_after_s / 3
+    return settings.silent_after_s / 10

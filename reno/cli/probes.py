@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -12,6 +14,10 @@ from reno.adapters.channels import open_channel
 _SILENT = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _MAX_HTTP_BYTES = 64 * 1024
+_WRITE_ERROR = b"write error"
+
+ROOM_BYTES = 64 * 1024 * 1024
+"""Free on the disk, before it is worth to start a log anew that could not write."""
 
 
 class GrpcProbe:
@@ -53,8 +59,42 @@ class GrpcProbe:
         return int(answer.status)
 
 
+class LogProbe:
+    """Asks nats-server's monitor: any answer is life, except that it could not write and now has room to. JetStream is work."""
+
+    def __init__(self, host: str, port: int, store: Path, timeout_s: float) -> None:
+        self._host = host
+        self._port = port
+        self._store = store
+        self._timeout_s = timeout_s
+
+    async def alive(self) -> bool:
+        """A stream that met a full disk takes nothing more, also when there is room again: only a new start helps."""
+        answer = await self._answer("/healthz")
+        if answer is None:
+            return False
+        return _WRITE_ERROR not in answer[1] or not self._has_room()
+
+    async def ready(self) -> bool:
+        """200."""
+        answer = await self._answer("/healthz?js-enabled-only=true")
+        return answer is not None and answer[0] == 200
+
+    async def close(self) -> None:
+        """Every question has a connection of its own."""
+
+    def _has_room(self) -> bool:
+        try:
+            return shutil.disk_usage(self._store).free >= ROOM_BYTES
+        except OSError:
+            return False
+
+    async def _answer(self, path: str) -> tuple[int, bytes] | None:
+        return await _get(self._host, self._port, path, self._timeout_s)
+
+
 class HttpProbe:
-    """Asks a path by HTTP: any answer is life, 200 is work."""
+    """Asks one path over HTTP: any answer is life, 200 is work."""
 
     def __init__(self, host: str, port: int, path: str, timeout_s: float) -> None:
         self._host = host
@@ -63,29 +103,19 @@ class HttpProbe:
         self._timeout_s = timeout_s
 
     async def alive(self) -> bool:
-        """Any status."""
-        return await self._status() is not None
+        """Whatever its status."""
+        return await self._answer() is not None
 
     async def ready(self) -> bool:
         """200."""
-        return await self._status() == 200
+        answer = await self._answer()
+        return answer is not None and answer[0] == 200
 
     async def close(self) -> None:
         """Every question has a connection of its own."""
 
-    async def _status(self) -> int | None:
-        with contextlib.suppress(OSError, TimeoutError, ValueError, IndexError):
-            async with asyncio.timeout(self._timeout_s):
-                reader, writer = await asyncio.open_connection(self._host, self._port)
-                try:
-                    writer.write(
-                        f"GET {self._path} HTTP/1.1\r\nHost: {self._host}\r\nConnection: close\r\n\r\n".encode()
-                    )
-                    head = await reader.read(_MAX_HTTP_BYTES)
-                    return int(head.split(b" ", 2)[1])
-                finally:
-                    writer.close()
-        return None
+    async def _answer(self) -> tuple[int, bytes] | None:
+        return await _get(self._host, self._port, self._path, self._timeout_s)
 
 
 class MeshProbe:
@@ -107,3 +137,20 @@ class MeshProbe:
         """Releases the connections."""
         for door in self._doors:
             await door.close()
+
+
+async def _get(host: str, port: int, path: str, timeout_s: float) -> tuple[int, bytes] | None:
+    """Status and what follows it; None: no answer in time."""
+    with contextlib.suppress(OSError, TimeoutError, ValueError, IndexError):
+        async with asyncio.timeout(timeout_s):
+            reader, writer = await asyncio.open_connection(host, port, limit=_MAX_HTTP_BYTES)
+            try:
+                request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+                writer.write(request.encode())
+                answer = b""
+                while len(answer) < _MAX_HTTP_BYTES and (part := await reader.read(4096)):
+                    answer += part
+                return int(answer.split(b" ", 2)[1]), answer
+            finally:
+                writer.close()
+    return None

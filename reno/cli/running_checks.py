@@ -14,7 +14,7 @@ from reno.adapters.channels import open_channel
 from reno.adapters.inboxes import CASSANDRA
 from reno.cli.cassandra_checks import cassandra
 from reno.cli.checks import Check, fail, ok, warn
-from reno.cli.up_files import read_state
+from reno.cli.up_files import running_state
 from reno.config.inbox_places import InboxPlace
 from reno.config.settings import Settings
 from reno.domain.priority import LANES, Priority
@@ -75,7 +75,7 @@ async def running_checks(settings: Settings, *, mesh: bool = False) -> list[Chec
 
 def supervisor(settings: Settings) -> Check:
     """What `reno up` wrote about itself in the data directory."""
-    state = read_state(settings.data_dir)
+    state = running_state(settings.data_dir)
     if state is None:
         return ok("reno up", f"not running in {settings.data_dir}")
     restarts = {name: count for name, count in state.get("restarts", {}).items() if count}
@@ -123,6 +123,9 @@ async def log_server(url: str) -> Check:
     if not await nats_server.is_synced(url, ASK_TIMEOUT_S):
         advice = "set sync_interval: always, or a power failure loses acknowledged events"
         return fail("nats", f"{url} does not sync what it confirms", advice)
+    if trouble := await nats_server.trouble(url, ASK_TIMEOUT_S):
+        advice = "make room on its disk where that is full; then it must be started again (`reno up` does so by itself)"
+        return fail("nats", f"{url} says: {trouble}", advice)
     return ok("nats", f"{url} is ready and syncs what it confirms")
 
 

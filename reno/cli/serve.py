@@ -36,17 +36,22 @@ def serve(
         raise Fault("--priority is for the processor", USAGE)
     settings = load_settings()
 
-    from reno.catalogue.catalogue import CatalogueError  # noqa: PLC0415
+    from reno.adapters.rocks_directory import InboxLocked, InboxMismatch  # noqa: PLC0415
     from reno.cli import serving  # noqa: PLC0415
+    from reno.cli.catalogue import load_catalogue  # noqa: PLC0415
     from reno.domain.priority import Priority  # noqa: PLC0415
     from reno.server.grpc_server import PortTaken  # noqa: PLC0415
 
-    lane = Priority[priority.name] if priority is not None else None
-    if role is RoleName.PROCESSOR and lane is None:
-        lane = Priority[settings.processor.priority.upper()]
+    lane = None
+    if role is RoleName.PROCESSOR:
+        lane = Priority[(priority or settings.processor.priority).upper()]
+    if role is RoleName.INGESTION:
+        load_catalogue(settings.catalogue)
     try:
         serving.serve(settings, role.value, lane)
-    except PortTaken as error:
+    except (PortTaken, InboxLocked, InboxMismatch) as error:
         raise Fault(str(error)) from error
-    except CatalogueError as error:
-        raise Fault(f"catalogue: {error}", USAGE) from error
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise Fault(f"{error.filename}: {error.strerror}") from error

@@ -6,7 +6,7 @@ from reno.cli.wiring import wired
 from reno.config.settings import Settings
 from reno.domain.priority import Priority
 from reno.server.role import run_role
-from reno.telemetry.export import start_export
+from reno.telemetry.export import exporting
 from reno.telemetry.logs import start_logging
 
 
@@ -14,8 +14,20 @@ def serve(settings: Settings, role: str, priority: Priority | None) -> None:
     """Returns after SIGTERM or SIGINT and a drain; raises what the role failed with."""
     name = role if priority is None else f"{role}-{priority.word}"
     start_logging(settings.telemetry, name)
-    start_export(settings.telemetry, name)
-    asyncio.run(_run(settings, role, priority))
+    try:
+        with exporting(settings.telemetry, name):
+            asyncio.run(_run(settings, role, priority))
+    except BaseExceptionGroup as group:
+        if (only := _only(group)) is group:
+            raise
+        raise only from None
+
+
+def _only(error: BaseException) -> BaseException:
+    """What a role fails with comes through the task groups around it: the one inside, where it is one."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 async def _run(settings: Settings, role: str, priority: Priority | None) -> None:

@@ -92,8 +92,8 @@ class Supervisor:
         """Ends every child at once."""
         for child in self._children.values():
             child.kill()
-        if self._keepers:
-            await asyncio.wait(self._keepers.values())
+        # One failure was said; what other keepers failed with meanwhile is the same trouble.
+        await asyncio.gather(*self._keepers.values(), return_exceptions=True)
 
     def _happened(self, happening: Happening) -> None:
         if happening.what == "killed":

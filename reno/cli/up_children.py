@@ -12,7 +12,7 @@ from reno.cli.child import ChildPlan
 from reno.cli.fault import Fault
 from reno.cli.installation import ask_timeout_s
 from reno.cli.ports import HOST, MAX_GATEWAYS, PortPlan, as_environment
-from reno.cli.probes import GrpcProbe, HttpProbe, MeshProbe
+from reno.cli.probes import GrpcProbe, HttpProbe, LogProbe, MeshProbe
 from reno.config.settings import Settings
 from reno.domain.priority import LANES
 
@@ -56,12 +56,7 @@ def log_child(settings: Settings, ports: PortPlan) -> ChildPlan:
         ),
         encoding="utf-8",
     )
-    probe = HttpProbe(
-        HOST,
-        ports["nats-monitor"],
-        "/healthz?js-enabled-only=true",
-        ask_timeout_s(settings.supervisor),
-    )
+    probe = LogProbe(HOST, ports["nats-monitor"], store, ask_timeout_s(settings.supervisor))
     return ChildPlan(NATS, command, dict(os.environ), probe, _log(settings, NATS))
 
 

@@ -21,7 +21,10 @@ def locked(data_dir: Path) -> Iterator[None]:
         data_dir.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(data_dir / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        raise Fault(f"cannot use the data directory {data_dir}: {error.strerror}") from error
+        why = "it is a file" if isinstance(error, FileExistsError) else error.strerror
+        raise Fault(
+            f"cannot use the data directory {data_dir}: {why}\nchoose another with --data DIR"
+        ) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -51,6 +54,16 @@ def read_state(data_dir: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return state if isinstance(state, dict) and "base" in state else None
+
+
+def running_state(data_dir: Path) -> dict[str, Any] | None:
+    """What the `reno up` that holds the directory wrote last; None when none does: one that was killed leaves its words behind."""
+    with contextlib.suppress(OSError), (data_dir / LOCK).open("rb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return read_state(data_dir)
+    return None
 
 
 def write_state(data_dir: Path, state: Mapping[str, Any]) -> None:

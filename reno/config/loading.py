@@ -1,18 +1,22 @@
 """Finds the settings: environment over file over defaults. Unknown keys are refused, wherever they stand."""
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
+from reno.config.section import Section
 from reno.config.settings import Settings
 
 PREFIX = "RENO_"
@@ -60,11 +64,39 @@ def load(overrides: Mapping[str, Any] | None = None) -> Settings:
     try:
         sourced = _Sources(**(overrides or {}))
     except ValidationError as error:
-        lines = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        lines = (f"{'.'.join(map(str, fault['loc']))}: {_what(fault)}" for fault in error.errors())
         raise ConfigError("\n".join(lines)) from error
-    except ValueError as error:  # TOML that does not parse, an environment value that is no JSON
-        raise ConfigError(str(error)) from error
+    except SettingsError as error:
+        raise ConfigError("\n".join(_not_json() or [str(error)])) from error
+    except (ValueError, OSError) as error:  # TOML that does not parse, is not UTF-8, cannot be read
+        raise ConfigError(f"{config_file()}: {error}") from error
     return Settings.model_validate(sourced.model_dump())
+
+
+def _what(fault: ErrorDetails) -> str:
+    if fault["type"] == "extra_forbidden":
+        return "no such setting"
+    return fault["msg"].removeprefix("Value error, ")
+
+
+def _not_json() -> list[str]:
+    """pydantic-settings names the section alone: the variables of it that are lists or sections, and are no JSON."""
+    lines = []
+    for name, value in sorted(os.environ.items()):
+        if name.startswith(PREFIX) and name != FILE_VARIABLE and _wants_json(name):
+            try:
+                json.loads(value)
+            except ValueError as error:
+                lines.append(f"""{name}: {error}; write JSON, a list as ["one", "two"]""")
+    return lines
+
+
+def _wants_json(name: str) -> bool:
+    head, _, rest = name.removeprefix(PREFIX).lower().partition("__")
+    default = getattr(Settings(), head)
+    if rest:
+        default = getattr(default, rest)
+    return isinstance(default, tuple | Section)
 
 
 def _is_known(name: str) -> bool:

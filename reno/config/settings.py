@@ -98,8 +98,8 @@ class IngestionSettings(Section):
     """Events that wait for their envelope; more are refused as FULL."""
     linger_s: Annotated[float, Field(ge=0, le=1)] = 0.0
     """How long an envelope waits for more events before it is written; 0: as long as the one before it is under way."""
-    deadline_s: Seconds = 5.0
-    """An envelope that the log has not confirmed by then is UNCERTAIN. A cluster may elect a leader for 10 s."""
+    deadline_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    """An envelope that the log has not confirmed by then is UNCERTAIN; well below the 2 minutes for which the log knows a repeat. A cluster may elect a leader for 10 s."""
     retry_after_s: Seconds = 1.0
     stream_life_s: Seconds = 3600.0
 

@@ -91,7 +91,7 @@ class InboxReader(Protocol):
         ...
 
     async def keep_acknowledged(self, priority: Priority, marks: Sequence[Acknowledged]) -> None:
-        """Keeps each device's highest position; at most MAX_SLICES marks. Raises errors.Unavailable."""
+        """Keeps each device's highest position; one above the shard's mark is ignored. At most MAX_SLICES marks. Raises errors.Unavailable."""
         ...
 
 

@@ -48,7 +48,10 @@ async def run_role(role: Role) -> None:
         asked.cancel()
         failing.cancel() if not failing.done() else None
         _log.info("draining")
-        await role.drain()
-        _log.info("stopped")
-    if failing.done() and not failing.cancelled():
-        failing.result()
+        try:
+            await role.drain()
+            _log.info("stopped")
+        finally:
+            # Why it ends comes first, whatever the drain says.
+            if failing.done() and not failing.cancelled():
+                failing.result()

@@ -8,6 +8,7 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
+from reno.domain.reason import Reason
 from reno.errors import (
     CallerFault,
     NotAllowed,
@@ -46,7 +47,9 @@ def status_of(error: RenoError) -> grpc.Status:
         wrapped = Any()
         wrapped.Pack(detail)
         packed.append(wrapped)
-    message = f"{error.reason.name}: {error.message}"
+    # "must be at least 1 characters" says nothing to who sees only the text.
+    where = f"{error.field}: " if error.field and error.reason is Reason.INVALID else ""
+    message = f"{error.reason.name}: {where}{error.message}"
     status: grpc.Status = rpc_status.to_status(
         Status(code=CODES[type(error)], message=message, details=packed)
     )

@@ -61,7 +61,7 @@ class InboxServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def KeepAcknowledged(self, request, context):
-        """Keeps what devices acknowledged; a position below the one kept changes nothing.
+        """Keeps what devices acknowledged; a position below the one kept, or above the shard's mark, changes nothing.
 
         OK: kept. INVALID_ARGUMENT: too many marks. FAILED_PRECONDITION: the lane is not served here. UNAVAILABLE: NOT_READY or DRAINING.
         """

@@ -39,7 +39,7 @@ class InboxServiceStub:
     OK. INVALID_ARGUMENT: too many slices. FAILED_PRECONDITION: the lane is not served here. UNAVAILABLE: NOT_READY or DRAINING.
     """
     KeepAcknowledged: _grpc.UnaryUnaryMultiCallable[_inbox_service_pb2.KeepAcknowledgedRequest, _inbox_service_pb2.KeepAcknowledgedResponse]
-    """Keeps what devices acknowledged; a position below the one kept changes nothing.
+    """Keeps what devices acknowledged; a position below the one kept, or above the shard's mark, changes nothing.
 
     OK: kept. INVALID_ARGUMENT: too many marks. FAILED_PRECONDITION: the lane is not served here. UNAVAILABLE: NOT_READY or DRAINING.
     """
@@ -55,7 +55,7 @@ class InboxServiceAsyncStub(InboxServiceStub):
     OK. INVALID_ARGUMENT: too many slices. FAILED_PRECONDITION: the lane is not served here. UNAVAILABLE: NOT_READY or DRAINING.
     """
     KeepAcknowledged: _aio.UnaryUnaryMultiCallable[_inbox_service_pb2.KeepAcknowledgedRequest, _inbox_service_pb2.KeepAcknowledgedResponse]  # type: ignore[assignment]
-    """Keeps what devices acknowledged; a position below the one kept changes nothing.
+    """Keeps what devices acknowledged; a position below the one kept, or above the shard's mark, changes nothing.
 
     OK: kept. INVALID_ARGUMENT: too many marks. FAILED_PRECONDITION: the lane is not served here. UNAVAILABLE: NOT_READY or DRAINING.
     """
@@ -80,7 +80,7 @@ class InboxServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _inbox_service_pb2.KeepAcknowledgedRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_inbox_service_pb2.KeepAcknowledgedResponse, _abc.Awaitable[_inbox_service_pb2.KeepAcknowledgedResponse]]:
-        """Keeps what devices acknowledged; a position below the one kept changes nothing.
+        """Keeps what devices acknowledged; a position below the one kept, or above the shard's mark, changes nothing.
 
         OK: kept. INVALID_ARGUMENT: too many marks. FAILED_PRECONDITION: the lane is not served here. UNAVAILABLE: NOT_READY or DRAINING.
         """

@@ -65,7 +65,8 @@ class NotificationServiceServicer:
 
         Never ends with OK. UNAVAILABLE: DRAINING (come back after reconnect.delay, or at once where none came). ABORTED: SESSION_REPLACED (the same device subscribed
         again here; do not come back with this stream). RESOURCE_EXHAUSTED: STALLED (the device does not read) or TOO_MANY_SESSIONS with RetryInfo. UNAUTHENTICATED: no
-        identity. INVALID_ARGUMENT: CURSOR_MALFORMED, or a field breaks its rule. PERMISSION_DENIED: CURSOR_FOREIGN.
+        identity. INVALID_ARGUMENT: CURSOR_MALFORMED, or a field breaks its rule. PERMISSION_DENIED: CURSOR_FOREIGN. INTERNAL or UNKNOWN: a proxy lost the gateway; come
+        back as after UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,7 +42,8 @@ class NotificationServiceStub:
 
     Never ends with OK. UNAVAILABLE: DRAINING (come back after reconnect.delay, or at once where none came). ABORTED: SESSION_REPLACED (the same device subscribed
     again here; do not come back with this stream). RESOURCE_EXHAUSTED: STALLED (the device does not read) or TOO_MANY_SESSIONS with RetryInfo. UNAUTHENTICATED: no
-    identity. INVALID_ARGUMENT: CURSOR_MALFORMED, or a field breaks its rule. PERMISSION_DENIED: CURSOR_FOREIGN.
+    identity. INVALID_ARGUMENT: CURSOR_MALFORMED, or a field breaks its rule. PERMISSION_DENIED: CURSOR_FOREIGN. INTERNAL or UNKNOWN: a proxy lost the gateway; come
+    back as after UNAVAILABLE.
     """
     Pull: _grpc.UnaryUnaryMultiCallable[_notification_service_pb2.PullRequest, _notification_service_pb2.PullResponse]
     """Reads a page of what the device has not seen, high priority first. Repeat with the returned cursor while more is set. Reading does not acknowledge; the next
@@ -72,7 +73,8 @@ class NotificationServiceAsyncStub(NotificationServiceStub):
 
     Never ends with OK. UNAVAILABLE: DRAINING (come back after reconnect.delay, or at once where none came). ABORTED: SESSION_REPLACED (the same device subscribed
     again here; do not come back with this stream). RESOURCE_EXHAUSTED: STALLED (the device does not read) or TOO_MANY_SESSIONS with RetryInfo. UNAUTHENTICATED: no
-    identity. INVALID_ARGUMENT: CURSOR_MALFORMED, or a field breaks its rule. PERMISSION_DENIED: CURSOR_FOREIGN.
+    identity. INVALID_ARGUMENT: CURSOR_MALFORMED, or a field breaks its rule. PERMISSION_DENIED: CURSOR_FOREIGN. INTERNAL or UNKNOWN: a proxy lost the gateway; come
+    back as after UNAVAILABLE.
     """
     Pull: _aio.UnaryUnaryMultiCallable[_notification_service_pb2.PullRequest, _notification_service_pb2.PullResponse]  # type: ignore[assignment]
     """Reads a page of what the device has not seen, high priority first. Repeat with the returned cursor while more is set. Reading does not acknowledge; the next
@@ -105,7 +107,8 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Never ends with OK. UNAVAILABLE: DRAINING (come back after reconnect.delay, or at once where none came). ABORTED: SESSION_REPLACED (the same device subscribed
         again here; do not come back with this stream). RESOURCE_EXHAUSTED: STALLED (the device does not read) or TOO_MANY_SESSIONS with RetryInfo. UNAUTHENTICATED: no
-        identity. INVALID_ARGUMENT: CURSOR_MALFORMED, or a field breaks its rule. PERMISSION_DENIED: CURSOR_FOREIGN.
+        identity. INVALID_ARGUMENT: CURSOR_MALFORMED, or a field breaks its rule. PERMISSION_DENIED: CURSOR_FOREIGN. INTERNAL or UNKNOWN: a proxy lost the gateway; come
+        back as after UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod

@@ -32,7 +32,7 @@ class _PresenceStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Presenc
     PRESENCE_STATE_OFFLINE: _PresenceState.ValueType  # 2
     """No session, and the replica has been up for a lease: it would know."""
     PRESENCE_STATE_UNKNOWN: _PresenceState.ValueType  # 3
-    """No session is known, but the replica started less than a lease ago."""
+    """No session is known, but the replica started or was paused less than a lease ago, or a gateway has not named all its sessions yet."""
 
 class PresenceState(_PresenceState, metaclass=_PresenceStateEnumTypeWrapper):
     """PresenceState of a member."""
@@ -44,7 +44,7 @@ PRESENCE_STATE_ONLINE: PresenceState.ValueType  # 1
 PRESENCE_STATE_OFFLINE: PresenceState.ValueType  # 2
 """No session, and the replica has been up for a lease: it would know."""
 PRESENCE_STATE_UNKNOWN: PresenceState.ValueType  # 3
-"""No session is known, but the replica started less than a lease ago."""
+"""No session is known, but the replica started or was paused less than a lease ago, or a gateway has not named all its sessions yet."""
 Global___PresenceState: _TypeAlias = PresenceState  # noqa: Y015
 
 @_typing.final

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -23,10 +24,19 @@ class Ended:
 
 def built(script: str) -> None:
     """Runs a script that builds with Go; skips by name where Go is missing."""
-    if shutil.which("go") is None:
-        pytest.skip("Go is missing: apt-get install golang-go")
+    need_go()
     run = subprocess.run([ROOT / "scripts" / script], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
+
+
+def need_go() -> None:
+    """Skips by name; from 1.21 on, Go fetches the version that go.mod names."""
+    if shutil.which("go") is None:
+        pytest.skip("Go is missing: apt-get install golang-go")
+    said = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, check=True)
+    version = re.match(r"go(\d+)\.(\d+)", said.stdout)
+    if version is None or (int(version[1]), int(version[2])) < (1, 21):
+        pytest.skip(f"Go 1.21 or newer is needed, this is {said.stdout.strip()}")
 
 
 async def run(program: Path, *args: str) -> Ended:

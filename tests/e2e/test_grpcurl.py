@@ -1,13 +1,13 @@
 """The running system as a stranger meets it: grpcurl and nothing but reflection."""
 
 import json
-import shutil
 import subprocess
 import uuid
 from typing import Any
 
 import pytest
 
+from tests.clients.go_tools import need_go
 from tests.e2e.running import RunningReno
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
@@ -21,8 +21,7 @@ SUBSCRIBE = "reno.v1.NotificationService/Subscribe"
 @pytest.fixture(scope="session")
 def grpcurl() -> str:
     """The script builds it with Go on its first call."""
-    if shutil.which("go") is None:
-        pytest.skip("grpcurl needs Go: apt-get install golang-go")
+    need_go()
     subprocess.run([GRPCURL, "-version"], check=True, timeout=170, capture_output=True)
     return GRPCURL
 

@@ -160,3 +160,13 @@ def test_bounded_a_full_replica_refuses_and_takes_more_when_room_came() -> None:
     assert refused.value.retry_after_s == LEASE_MS / 1000
     leases.change(attachment, 2, began=[place(1), place(3)], ended=[2])
     assert seen(leases, 2)[1] == [1, 3]
+
+
+def test_truthful_while_a_gateway_still_names_its_sessions_nobody_is_said_to_be_offline() -> None:
+    leases = table()
+    attachment = leases.hello(gateway(), 900)
+    leases.change(attachment, 950, began=[place(1)])
+    assert seen(leases, 1500, "ben") == (PresenceState.UNKNOWN, [])
+    leases.change(attachment, 1600, began=[place(2, "ben")], snapshot_complete=True)
+    assert seen(leases, 1700, "ben")[0] is PresenceState.ONLINE
+    assert seen(leases, 1700, "carl") == (PresenceState.OFFLINE, [])

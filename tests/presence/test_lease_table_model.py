@@ -35,6 +35,8 @@ class Stream:
     serial: int
     until_ms: int
     earlier_until_ms: int | None = None
+    is_named: bool = False
+    """A snapshot was complete since the lease began."""
     said: dict[int, tuple[SessionPlace, int]] = field(default_factory=dict)
 
     def holds(self, now_ms: int) -> bool:
@@ -149,8 +151,12 @@ class Leases(RuleBasedStateMachine):
         for number in ended:
             stream.said.pop(number, None)
         if snapshot_complete:
-            stream.earlier_until_ms = None
+            stream.is_named, stream.earlier_until_ms = True, None
             stream.said = {n: said for n, said in stream.said.items() if said[1] == stream.serial}
+
+    def has_unnamed(self) -> bool:
+        held = (stream for stream in self.streams.values() if stream.holds(self.now_ms))
+        return any(not stream.is_named for stream in held)
 
     @rule()
     def expire(self) -> None:
@@ -177,7 +183,7 @@ class Leases(RuleBasedStateMachine):
             total += len(found)
             if expected:
                 assert state is PresenceState.ONLINE
-            elif self.now_ms < self.sure_from_ms:
+            elif self.now_ms < self.sure_from_ms or self.has_unnamed():
                 assert state is PresenceState.UNKNOWN
             else:
                 assert state is PresenceState.OFFLINE

@@ -41,13 +41,14 @@ class Presence:
     def __init__(self, **places: Sequence[GatewayAddress]) -> None:
         self.places = {member: list(gateways) for member, gateways in places.items()}
         self.fails = False
-        self.holds: asyncio.Event | None = None
+        self.holds: asyncio.Event | asyncio.Semaphore | None = None
         self.lookups = 0
 
     async def lookup(self, tenant: str, member_ids: Sequence[str], timeout_s: float) -> Located:
         self.lookups += 1
         if self.holds is not None:
-            await self.holds.wait()
+            holds = self.holds
+            await (holds.wait() if isinstance(holds, asyncio.Event) else holds.acquire())
         if self.fails:
             raise Unavailable(Reason.NOT_READY, "told to fail")
         located = Located()
@@ -112,6 +113,7 @@ class FallibleInbox(MemoryInbox):
         super().__init__(1)
         self.appends: list[list[EnvelopeWrite]] = []
         self.refusals = 0
+        self.trims: list[int] = []
 
     async def append(self, shard: Shard, writes: Sequence[EnvelopeWrite]) -> None:
         if self.fails:
@@ -119,6 +121,10 @@ class FallibleInbox(MemoryInbox):
             raise Unavailable(Reason.NOT_READY, "told to fail")
         self.appends.append(list(writes))
         await super().append(shard, writes)
+
+    async def trim_journal(self, shard: Shard, before_ms: int) -> None:
+        self.trims.append(before_ms)
+        await super().trim_journal(shard, before_ms)
 
     async def rows(self, member: str) -> list[StoredRow]:
         (page,) = await self.read(

@@ -157,3 +157,18 @@ def test_a_log_with_something_else_in_it_is_noticed() -> None:
         deliverables_again(LogRecord(1, 1000, envelope(2, [row()])), entry)
     with pytest.raises(LogChanged):
         deliverables_again(LogRecord(1, 1000, b"rubbish"), entry)
+
+
+@pytest.mark.parametrize("first", [row(), UNREADABLE_ROW], ids=["duplicate", "dead"])
+def test_durable_it_is_noticed_also_where_nothing_was_stored(first: bytes) -> None:
+    """An envelope that nobody folded must not pass for one of duplicates or dead letters."""
+    fold = Fold(0)
+    fold.fold(LogRecord(1, 1000, envelope(1, [row()])))
+    duplicate = LogRecord(2, 1000, envelope(2, [first]))
+    repeated = LogRecord(3, 1000, duplicate.payload)
+    unreadable = LogRecord(4, 1000, b"rubbish")
+    for record in (duplicate, repeated, unreadable):
+        entry = fold.fold(record).write.entry
+        assert deliverables_again(record, entry) == []
+        with pytest.raises(LogChanged):
+            deliverables_again(LogRecord(record.sequence, 1000, envelope(9, [row()])), entry)

@@ -39,7 +39,8 @@ type NotificationServiceClient interface {
 	//
 	// Never ends with OK. UNAVAILABLE: DRAINING (come back after reconnect.delay, or at once where none came). ABORTED: SESSION_REPLACED (the same device subscribed
 	// again here; do not come back with this stream). RESOURCE_EXHAUSTED: STALLED (the device does not read) or TOO_MANY_SESSIONS with RetryInfo. UNAUTHENTICATED: no
-	// identity. INVALID_ARGUMENT: CURSOR_MALFORMED, or a field breaks its rule. PERMISSION_DENIED: CURSOR_FOREIGN.
+	// identity. INVALID_ARGUMENT: CURSOR_MALFORMED, or a field breaks its rule. PERMISSION_DENIED: CURSOR_FOREIGN. INTERNAL or UNKNOWN: a proxy lost the gateway; come
+	// back as after UNAVAILABLE.
 	Subscribe(ctx context.Context, in *SubscribeRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[SubscribeResponse], error)
 	// Reads a page of what the device has not seen, high priority first. Repeat with the returned cursor while more is set. Reading does not acknowledge; the next
 	// call's cursor does.
@@ -114,7 +115,8 @@ type NotificationServiceServer interface {
 	//
 	// Never ends with OK. UNAVAILABLE: DRAINING (come back after reconnect.delay, or at once where none came). ABORTED: SESSION_REPLACED (the same device subscribed
 	// again here; do not come back with this stream). RESOURCE_EXHAUSTED: STALLED (the device does not read) or TOO_MANY_SESSIONS with RetryInfo. UNAUTHENTICATED: no
-	// identity. INVALID_ARGUMENT: CURSOR_MALFORMED, or a field breaks its rule. PERMISSION_DENIED: CURSOR_FOREIGN.
+	// identity. INVALID_ARGUMENT: CURSOR_MALFORMED, or a field breaks its rule. PERMISSION_DENIED: CURSOR_FOREIGN. INTERNAL or UNKNOWN: a proxy lost the gateway; come
+	// back as after UNAVAILABLE.
 	Subscribe(*SubscribeRequest, grpc.ServerStreamingServer[SubscribeResponse]) error
 	// Reads a page of what the device has not seen, high priority first. Repeat with the returned cursor while more is set. Reading does not acknowledge; the next
 	// call's cursor does.

@@ -34,7 +34,7 @@ const (
 	PresenceState_PRESENCE_STATE_ONLINE PresenceState = 1
 	// No session, and the replica has been up for a lease: it would know.
 	PresenceState_PRESENCE_STATE_OFFLINE PresenceState = 2
-	// No session is known, but the replica started less than a lease ago.
+	// No session is known, but the replica started or was paused less than a lease ago, or a gateway has not named all its sessions yet.
 	PresenceState_PRESENCE_STATE_UNKNOWN PresenceState = 3
 )
 

@@ -13,6 +13,7 @@ from reno.catalogue.catalogue import Catalogue
 from reno.cli.demo.checking import faults, is_complete
 from reno.cli.demo.script import FROZEN_TV, OFF_TV, DemoDevice, DemoEvent, Script, expected_for
 from reno.cli.demo.stage import Backstage
+from reno.cli.fault import Fault
 from reno.v1.presence_service_pb2 import GetPresenceRequest
 from reno.v1.presence_service_pb2_grpc import PresenceServiceStub
 
@@ -81,7 +82,7 @@ class Play:
         self._published: list[DemoEvent] = []
 
     async def perform(self) -> Verdict:
-        """Raises grpc.aio.AioRpcError when the door does not answer, TimeoutError when devices do not come online."""
+        """Raises grpc.aio.AioRpcError when the door does not answer, Fault when devices do not come online."""
         listening = [one for one in self._script.devices if one != self._script.pulling]
         self._narrator.begins("Nine devices come online")
         for device in listening:
@@ -215,15 +216,21 @@ class Play:
                 await asyncio.sleep(POLL_S)
 
     async def _until_online(self, devices: list[DemoDevice]) -> None:
+        wanted = {(one.member, one.device) for one in devices}
+        end = asyncio.get_running_loop().time() + ARRIVAL_TIMEOUT_S
         async with grpc.aio.insecure_channel(self._stage.address("presence")) as channel:
             stub = PresenceServiceStub(channel)
-            async with asyncio.timeout(ARRIVAL_TIMEOUT_S):
-                while True:
-                    answer = await stub.GetPresence(
-                        GetPresenceRequest(member_ids=self._script.members),
-                        metadata=(("reno-source", "demo"),),
-                    )
-                    online = {(m.member_id, d.device_id) for m in answer.members for d in m.devices}
-                    if online >= {(one.member, one.device) for one in devices}:
-                        return
-                    await asyncio.sleep(POLL_S)
+            while True:
+                answer = await stub.GetPresence(
+                    GetPresenceRequest(member_ids=self._script.members),
+                    metadata=(("reno-source", "demo"),),
+                    timeout=ARRIVAL_TIMEOUT_S,
+                )
+                online = {(m.member_id, d.device_id) for m in answer.members for d in m.devices}
+                missing = wanted - online
+                if not missing:
+                    return
+                if asyncio.get_running_loop().time() > end:
+                    names = ", ".join(sorted("/".join(one) for one in missing))
+                    raise Fault(f"not online after {ARRIVAL_TIMEOUT_S:.0f} s: {names}")
+                await asyncio.sleep(POLL_S)

@@ -11,13 +11,14 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import time, time_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
 from reno.cli.demo.checking import Seen
 from reno.cli.demo.keyspace import own_keyspace
 from reno.cli.demo.script import DemoDevice, DemoEvent
+from reno.cli.fault import Fault
 from reno.domain.priority import Priority
 from reno.domain.reason import Reason
 from reno.v1.event_pb2 import Event, Targets
@@ -64,7 +65,7 @@ class Backstage:
         with self._diary(device).open("ab") as diary:
             self.devices[device] = await asyncio.create_subprocess_exec(
                 *_reno("subscribe"), "--devices", self.address("devices"), *self._who(device),
-                "--from", "start", "--json", stdout=diary, stderr=asyncio.subprocess.DEVNULL,
+                "--from", "start", "--json", stdout=diary, stderr=asyncio.subprocess.DEVNULL, **_apart(self.data),
             )  # fmt: skip
 
     async def turn_off(self, device: DemoDevice) -> None:
@@ -84,7 +85,7 @@ class Backstage:
         with self._diary(device).open("ab") as diary:
             child = await asyncio.create_subprocess_exec(
                 *_reno("pull"), "--devices", self.address("devices"), *self._who(device),
-                "--from", "start", "--json", stdout=diary, stderr=asyncio.subprocess.DEVNULL,
+                "--from", "start", "--json", stdout=diary, stderr=asyncio.subprocess.DEVNULL, **_apart(self.data),
             )  # fmt: skip
             await child.wait()
 
@@ -125,7 +126,7 @@ class Backstage:
 
 @asynccontextmanager
 async def on_stage(data: Path) -> AsyncIterator[Backstage]:
-    """Starts the system on free ports; ends it and every device, whatever happens. Raises RuntimeError when it does not come up."""
+    """Starts the system on free ports; ends it and every device, whatever happens. Raises Fault when it does not come up."""
     async with own_keyspace() as environment, _running(data, environment) as stage:
         yield stage
 
@@ -135,7 +136,7 @@ async def _running(data: Path, environment: Mapping[str, str]) -> AsyncIterator[
     (data / "devices").mkdir(parents=True)
     up = await asyncio.create_subprocess_exec(
         *_reno("up"), "--ports", "0", "--data", str(data), "--json",
-        stdout=asyncio.subprocess.PIPE, start_new_session=True, env=environment,
+        stdout=asyncio.subprocess.PIPE, start_new_session=True, env=environment, cwd=data,
     )  # fmt: skip
     stage = None
     try:
@@ -146,7 +147,9 @@ async def _running(data: Path, environment: Mapping[str, str]) -> AsyncIterator[
                 stage = Backstage(data, said["ports"])
                 break
         if stage is None:
-            raise RuntimeError("reno up ended before it was ready: see its messages above")
+            raise Fault(
+                "reno up ended before it was ready: see its messages above, and reno doctor"
+            )
         yield stage
     finally:
         for device in list(stage.devices) if stage else []:
@@ -199,6 +202,12 @@ def _parts(events: Sequence[DemoEvent]) -> Iterator[list[DemoEvent]]:
         part[event.event_id] = event
         size_bytes += event.padding
     yield list(part.values())
+
+
+def _apart(data: Path) -> dict[str, Any]:
+    """The demo plays with what is shipped: neither the caller's RENO_ variables nor a reno.toml beside it count."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RENO_")}
+    return {"env": kept, "cwd": data}
 
 
 def _reno(command: str) -> list[str]:

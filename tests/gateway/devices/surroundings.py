@@ -201,6 +201,7 @@ class Client:
 
         async def read_on() -> None:
             while (frame := await self.call.read()) is not grpc.aio.EOF:
+                self.positions += [notification.position for notification in frame.notifications]
                 self.cursor = frame.cursor or self.cursor
 
         with suppress(grpc.aio.AioRpcError):

@@ -3,13 +3,18 @@ import asyncio
 import grpc
 import pytest
 
+from gateway.devices.merging import Shown
+from gateway.devices.outbox import Outbox
+from gateway.devices.session import FrameLimits, Session
+from gateway.devices.stream import Stream
 from reno.domain.identity import Device
+from reno.domain.priority import LANES
 from reno.errors import WrongState
 from reno.v1.notification_service_pb2 import (
     AcknowledgeRequest,
     SubscribeRequest,
 )
-from tests.gateway.devices.rows import PHONE, TV, a_row
+from tests.gateway.devices.rows import PHONE, TV, a_row, a_view
 from tests.gateway.devices.surroundings import a_gateway, eventually, who
 
 
@@ -52,7 +57,7 @@ async def test_a_device_that_goes_leaves_nothing_behind() -> None:
 
 
 async def test_a_device_that_does_not_read_is_ended_and_disturbs_nobody() -> None:
-    """Isolated, Bounded."""
+    """Isolated, Bounded, Resumable."""
     async with a_gateway(stalled_after_s=0.3) as around:
         big = b"x" * 30_000
         stalled = around.subscribe(TV)
@@ -68,8 +73,33 @@ async def test_a_device_that_does_not_read_is_ended_and_disturbs_nobody() -> Non
         assert await stalled.end() == (grpc.StatusCode.RESOURCE_EXHAUSTED, "STALLED")
         again = around.subscribe(TV, cursor=stalled.cursor)
         await again.caught_up()
-        assert again.positions
-        assert again.positions == pushed[-len(again.positions) :]
+        assert stalled.positions + again.positions == pushed
+
+
+async def test_bounded_a_call_that_is_cancelled_twice_gives_its_bytes_back() -> None:
+    async with a_gateway() as around:
+        door = around.role._door
+        outbox = Outbox(9, 1 << 20, door.budget)
+        session = Session(TV, dict.fromkeys(LANES, 0), outbox, FrameLimits(3, 1 << 20))
+        is_writing, is_left, may_end = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def write(_frame: bytes) -> None:
+            is_writing.set()
+            try:
+                await may_end.wait()
+            finally:
+                is_left.set()
+                await may_end.wait()
+
+        call = asyncio.create_task(Stream(door, session, 1, resumes=False).run(write))
+        await is_writing.wait()
+        outbox.add(LANES[0], Shown(a_view(1)))
+        call.cancel()
+        await is_left.wait()
+        call.cancel()
+        may_end.set()
+        await asyncio.wait({call})
+        assert door.budget.used_bytes == 0
 
 
 async def test_a_draining_gateway_sends_its_devices_away_with_a_cursor() -> None:

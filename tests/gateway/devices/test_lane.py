@@ -163,3 +163,19 @@ def test_whatever_happens_every_row_comes_once_and_in_order(
         except AssertionError as error:
             error.add_note(f"seed {seed}")
             raise
+
+
+def test_truthful_a_look_that_began_before_the_outbox_was_full_finds_nothing_out() -> None:
+    """What it did not find was pushed meanwhile, and is void now."""
+    world = World(begins_live=True)
+    world.look()
+    world.read_begins()
+    for _ in range(4):
+        world.store(["arrives"])
+        world.deliver(1)
+    lane = world.session.lanes[LANE]
+    assert not lane.is_live
+    world.read_answers()
+    assert not lane.is_live
+    assert lane.current_at is None
+    world.come_to_rest()

@@ -1,3 +1,5 @@
+import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import grpc
@@ -6,6 +8,7 @@ import pytest
 from gateway.devices.gaps import lane_names
 from reno.domain.identity import Device
 from reno.domain.priority import LANES, Priority
+from reno.ports import Acknowledged, Page, Slice
 from reno.v1.notification_pb2 import VIA_PULL
 from reno.v1.notification_service_pb2 import (
     START_AT_LATEST,
@@ -96,6 +99,42 @@ async def test_an_acknowledgement_is_written_and_tried_again() -> None:
         kept = around.inbox._acknowledged
         await eventually(lambda: max(kept.values(), default=0) >= row.position)
         assert (await pull_all(around))[0] == []
+
+
+@pytest.mark.parametrize("comes_back", ["pulls", "subscribes"])
+async def test_once_an_acknowledgement_that_is_written_during_a_read_counts(
+    comes_back: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page was read before it, and is answered when it no longer waits."""
+    async with a_gateway() as around:
+        await around.store(a_row())
+        _seen, cursor = await pull_all(around)
+        inbox, was_read = around.inbox, asyncio.Event()
+        read, keep = inbox.read, inbox.keep_acknowledged
+        waiting = around.role._door.acknowledging._waiting
+
+        async def keep_after_read(priority: Priority, marks: Sequence[Acknowledged]) -> None:
+            await was_read.wait()
+            await keep(priority, marks)
+
+        async def read_before_kept(
+            priority: Priority, slices: Sequence[Slice], now_ms: int
+        ) -> list[Page]:
+            pages = await read(priority, slices, now_ms)
+            if priority is Priority.MEDIUM:
+                was_read.set()
+                await eventually(lambda: not waiting[Priority.MEDIUM])
+            return pages
+
+        monkeypatch.setattr(inbox, "keep_acknowledged", keep_after_read)
+        monkeypatch.setattr(inbox, "read", read_before_kept)
+        await around.door().Acknowledge(AcknowledgeRequest(cursor=cursor), metadata=who(TV))
+        if comes_back == "pulls":
+            assert not (await pull(around)).notifications
+        else:
+            client = around.subscribe(TV)
+            await client.caught_up()
+            assert client.positions == []
 
 
 async def test_acknowledgements_are_bounded() -> None:

@@ -1,9 +1,14 @@
+from gateway.devices.cursor import Cursor
 from gateway.devices.gaps import lane_names
-from reno.domain.priority import Priority
+from gateway.devices.outbox import Budget, Outbox
+from gateway.devices.session import FrameLimits, Session
+from reno.domain.priority import LANES, Priority
+from reno.ports import Page
 from reno.v1.notification_pb2 import VIA_CATCH_UP, VIA_PUSH, Gap
 from reno.v1.notification_service_pb2 import (
     START_AT_LATEST,
     START_AT_START,
+    SubscribeResponse,
 )
 from tests.gateway.devices.rows import PHONE, TV, a_row
 from tests.gateway.devices.surroundings import a_gateway
@@ -187,6 +192,21 @@ async def test_a_cursor_from_the_future_is_said_and_all_that_is_kept_comes_again
         assert list(frame.gap.priorities) == lane_names([Priority.MEDIUM])
         await client.caught_up()
         assert client.positions == [kept.position]
+
+
+async def test_resumable_a_break_between_two_gaps_hides_none() -> None:
+    """Whatever frame is the last one that the device got: its cursor says again what was not said yet."""
+    ahead = dict.fromkeys(LANES, 100)
+    session = Session(TV, ahead, Outbox(9, 1 << 20, Budget(1 << 30)), FrameLimits(3, 1 << 20))
+    for lane in LANES:
+        session.begin_lane(lane, Page([], False, 100, 5, 0), 0)
+    said: set[int] = set()
+    while (handed := session.next_frame(0, checkpoint=False)) is not None:
+        frame = SubscribeResponse.FromString(handed.frame)
+        said.update(frame.gap.priorities)
+        positions = Cursor.open(frame.cursor, TV).positions
+        assert said == {lane for lane in LANES if positions[lane] == 0}
+    assert said == set(LANES)
 
 
 async def test_merging_spares_a_slow_device() -> None:

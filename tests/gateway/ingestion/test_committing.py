@@ -70,7 +70,10 @@ def test_bounded_every_row_is_answered_once_in_order_and_no_limit_is_passed(
         elif step == "take":
             settle(group.take(), None)
         elif step == "refuse":
-            settle(group.take(), FULL)
+            refused = group.take()
+            settle(refused, FULL)
+            if refused is not None:
+                settle(group.rest_of(refused), FULL)
         else:
             settle(group.give_up(now_s - 3), FULL)
     while (load := group.take()) is not None:
@@ -80,6 +83,8 @@ def test_bounded_every_row_is_answered_once_in_order_and_no_limit_is_passed(
     accepted: list[int] = []
     for backend in backends:
         assert [row for row, _ in backend.told] == backend.rows
+        refusals = [not isinstance(answer, int) for _, answer in backend.told]
+        assert refusals == sorted(refusals), "nothing follows a refusal"
         for row, answer in backend.told:
             if isinstance(answer, int):
                 assert logged[answer] == row

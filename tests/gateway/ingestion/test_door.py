@@ -179,6 +179,21 @@ async def test_bounded_what_has_no_room_is_refused_as_full_event_by_event(
         assert each == sorted(each, key=lambda reason: reason is not None)
 
 
+async def test_ordered_nothing_of_a_batch_follows_what_the_log_refused(
+    log: ScriptedLog, make_door: MakeDoor
+) -> None:
+    """Or its caller, who repeats what was refused, would turn the order round."""
+    log.failures.append(LogFull())
+    door = make_door(max_envelope_events=2)
+    log.gate.clear()
+    batch = asyncio.create_task(publish(door, *(event(number) for number in range(5))))
+    other = asyncio.create_task(publish(door, event(9)))
+    await asyncio.sleep(0)
+    log.gate.set()
+    assert reasons(await batch) == [Reason.FULL] * 5
+    assert reasons(await other) == [None]
+
+
 async def test_what_waited_as_long_as_the_deadline_is_told_that_nothing_was_stored(
     log: ScriptedLog, make_door: MakeDoor
 ) -> None:

@@ -5,7 +5,9 @@ import resource
 import sys
 from pathlib import Path
 
+from reno.adapters import rocks_writer
 from reno.adapters.rocks_inbox import RocksInbox
+from reno.adapters.rocks_writer import InboxBroken
 from reno.errors import Unavailable
 from tests.reno.adapters.inbox_worlds import LANE, SHARDS, World, envelope, rows_of, shard_of_member
 
@@ -24,6 +26,8 @@ async def append(world: World) -> None:
 
 async def fill(world: World) -> None:
     await world.append(envelope(1, ("anna", b"before")))
+    room_bytes = rocks_writer.ROOM_BYTES
+    rocks_writer.ROOM_BYTES = 1 << 62
     resource.setrlimit(resource.RLIMIT_FSIZE, (FULL_BYTES, resource.RLIM_INFINITY))
     big = envelope(2, *(("anna", b"x" * 1000) for _ in range(FULL_BYTES // 500)))
     for _ in range(2):
@@ -34,7 +38,12 @@ async def fill(world: World) -> None:
     page = await world.read("anna")
     last = await world.inbox.last_entry(shard_of_member("anna"))
     print(rows_of([page]) == [b"before"], last.sequence if last else None)
-    await world.inbox.close()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    rocks_writer.ROOM_BYTES = room_bytes
+    try:
+        await world.append(big)
+    except InboxBroken:
+        print("broken")
 
 
 async def main(task: str, directory: Path) -> None:

@@ -165,7 +165,22 @@ async def test_many_slices_are_answered_in_their_order(world: World) -> None:
     assert rows_of(pages) == [member.encode() for member in reversed(members)]
 
 
+async def test_an_acknowledged_position_above_the_mark_is_not_kept(world: World) -> None:
+    """Resumable: marks only rise, so a made-up one would never be made good."""
+    ahead = Acknowledged("", "anna", "tv", MAX_POSITION)
+    await world.reader.keep_acknowledged(LANE, [ahead])
+    await world.append(envelope(1, ("anna", b"a")))
+    through = mark_of(0, 1)
+    marks = [ahead, Acknowledged("", "anna", "phone", through), replace(ahead, position=through)]
+    await world.reader.keep_acknowledged(LANE, marks)
+    await world.reader.keep_acknowledged(LANE, [replace(ahead, position=through + 1)])
+    assert (await world.read("anna", device="tv")).acknowledged == through
+    assert (await world.read("anna", device="phone")).acknowledged == through
+
+
 async def test_acknowledged_marks_only_rise_and_belong_to_one_device(world: World) -> None:
+    await world.append(envelope(1, ("anna", b"a")))
+
     def mark(position: int, device: str = "tv") -> Acknowledged:
         return Acknowledged("", "anna", device, position)
 

@@ -14,7 +14,7 @@ from reno.domain.priority import Priority
 from reno.domain.reason import Reason
 from reno.errors import Unavailable
 from reno.ports import MAX_SLICES, Acknowledged, Page, Slice
-from tests.reno.adapters.inbox_worlds import LANE, SHARDS, serve
+from tests.reno.adapters.inbox_worlds import LANE, SHARDS, envelope, serve, shard_of_member
 
 
 class GatedInbox(MemoryInbox):
@@ -122,6 +122,7 @@ async def test_close_answers_whoever_waits(inbox: GatedInbox, address: str) -> N
 async def test_a_full_call_of_marks_is_kept(inbox: GatedInbox, address: str) -> None:
     client = InboxClient({LANE: address}, 10.0)
     inbox.gate.set()
+    await inbox.append(shard_of_member("anna"), [envelope(1)])
     marks = [Acknowledged("", "anna", f"d{n}", n + 1) for n in range(MAX_SLICES)]
     await client.keep_acknowledged(LANE, marks)
     slices = [Slice("", "anna", mark.device_id, 0, 1, 1) for mark in marks]

@@ -40,6 +40,22 @@ def test_what_began_and_ended_between_two_requests_is_not_told() -> None:
     assert untold.take(3, 10) is None
 
 
+def test_truthful_what_was_told_and_told_again_is_told_to_have_ended() -> None:
+    """The snapshot may hold a session whose own word comes after it: no ghost is left."""
+    untold = UntoldSessions([place(1)], again=True)
+    take(untold, 2)
+    untold.began(place(1))
+    untold.ended(1)
+    assert take(untold, 3).ended == (1,)
+
+
+def test_bounded_an_end_of_what_nobody_was_told_of_is_not_told() -> None:
+    untold = UntoldSessions([], again=False)
+    take(untold, 2)
+    untold.ended(1)
+    assert untold.take(3, 10) is None
+
+
 def test_again_is_said_of_the_snapshot_of_a_later_attachment_alone() -> None:
     untold = UntoldSessions([place(1), place(2)], again=True)
     untold.began(place(3))

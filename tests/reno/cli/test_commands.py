@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from reno.cli.main import app
 from reno.cli.ports import pick_free
+from reno.cli.up_files import running_state, write_state
 
 COMMANDS = [
     "up",
@@ -168,6 +169,60 @@ def test_a_second_up_on_a_directory_says_who_holds_it(tmp_path: Path) -> None:
         result = reno("up", "--ports", "0", "--data", str(tmp_path))
     assert result.exit_code == 1
     assert "pid 4711" in result.stderr
+
+
+def test_up_says_that_the_data_directory_is_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    result = reno("up", "--ports", "0", "--data", str(file))
+    assert result.exit_code == 1
+    assert "it is a file" in result.stderr
+
+
+@pytest.mark.parametrize("role", ["ingestion", "gateway", "presence", "processor"])
+def test_serve_names_a_port_that_is_taken(role: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = pick_free()
+    monkeypatch.setenv("RENO_PROCESSOR__PRIORITY", "low")
+    for name, value in plan.environment().items():
+        monkeypatch.setenv(name, value)
+    names = {"gateway": "devices", "processor": "inbox-low"}
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", plan[names.get(role, role)]))
+        other.listen()
+        # A process of its own: serving sets up logging for good.
+        result = subprocess.run(
+            [sys.executable, "-m", "reno.cli.main", "serve", role],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert result.returncode == 1
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith(f"reno: cannot listen on {plan.address(names.get(role, role))}")
+
+
+@pytest.mark.parametrize("content", [None, b"\xff", b"[", b'["a.b"]\npriority = "urgent"\n'])
+def test_serve_names_a_catalogue_that_cannot_be_used(
+    content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "catalogue.toml"
+    if content is not None:
+        file.write_bytes(content)
+    monkeypatch.setenv("RENO_CATALOGUE", str(file))
+    result = reno("serve", "ingestion")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"reno: {file}: ")
+
+
+def test_doctor_does_not_believe_what_a_killed_up_left_behind(tmp_path: Path) -> None:
+    write_state(tmp_path, {"base": 7400, "pid": 4711})
+    lock = tmp_path / "up.lock"
+    lock.touch()
+    assert running_state(tmp_path) is None
+    with lock.open("r+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert running_state(tmp_path) == {"base": 7400, "pid": 4711}
 
 
 def test_doctor_says_ok_and_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

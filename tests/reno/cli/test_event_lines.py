@@ -18,7 +18,7 @@ from reno.cli.event_lines import (
 )
 from reno.v1.event_pb2 import PRIORITY_HIGH, Event
 from reno.v1.ingestion_service_pb2 import PublishResult, Refusal
-from reno.v1.reason_pb2 import REASON_STALE
+from reno.v1.reason_pb2 import REASON_INVALID, REASON_STALE
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -123,5 +123,7 @@ def test_results_as_lines() -> None:
     )
     assert result_text(event, refused, "") == "refused e-1: STALE old"
     assert result_json(event, refused)["reason"] == "STALE"
+    refused.refusal.MergeFrom(Refusal(reason=REASON_INVALID, field="events[3].targets"))
+    assert result_text(event, refused, "") == "refused e-1: INVALID targets: old"
     uncertain = PublishResult(status=PublishResult.STATUS_UNCERTAIN)
     assert result_text(event, uncertain, "repeat with --id e-1").endswith("repeat with --id e-1")

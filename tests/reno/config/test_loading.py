@@ -91,7 +91,7 @@ def test_unknown_keys_of_the_environment_are_refused_by_name(
 )
 def test_unknown_keys_of_the_file_are_refused_by_name(text: str, key: str) -> None:
     write(text)
-    with pytest.raises(ConfigError, match=f"^{key}: "):
+    with pytest.raises(ConfigError, match=f"^{key}: no such setting$"):
         load()
 
 
@@ -100,6 +100,9 @@ def test_unknown_keys_of_the_file_are_refused_by_name(text: str, key: str) -> No
     [
         ("[log]\nshards = 0\n", "log.shards"),
         ('[gateway]\nlisten = "nowhere"\n', "gateway.listen"),
+        ('[gateway]\nlisten = "127.0.0.1:65536"\n', "gateway.listen"),
+        ('[gateway]\nlisten = "a b:1"\n', "gateway.listen"),
+        ('[presence]\nreplicas = ["a:1", "b"]\n', "presence.replicas.1"),
         ("[ingestion]\nmax_envelope_events = 4096\n", "ingestion.max_envelope_events"),
         ('[processor]\npriority = "urgent"\n', "processor.priority"),
     ],
@@ -112,7 +115,13 @@ def test_a_wrong_value_is_refused_by_name(text: str, key: str) -> None:
 
 def test_a_file_that_is_no_toml_is_refused() -> None:
     write("[log\n")
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match=r"^reno\.toml: "):
+        load()
+
+
+def test_a_file_that_is_not_utf8_is_refused() -> None:
+    Path("reno.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match=r"^reno\.toml: .*utf-8"):
         load()
 
 

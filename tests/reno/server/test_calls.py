@@ -171,6 +171,7 @@ async def test_the_field_at_fault_is_named() -> None:
     async with open_door(echo) as (_, channel):
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await stub(channel).Publish(REQUEST, metadata=BACKEND)
+    assert refused.value.details() == "INVALID: event.id: too long"
     (bad,) = details_of(refused.value, BadRequest)
     (violation,) = bad.field_violations
     assert (violation.field, violation.description) == ("event.id", "too long")

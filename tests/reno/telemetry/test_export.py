@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -90,13 +91,23 @@ async def test_metrics_are_exported_with_the_role() -> None:
 
 
 async def test_logs_are_lines_of_json_with_the_role() -> None:
-    (line,) = (await emit("-")).splitlines()
-    said = json.loads(line)
-    assert said.pop("timestamp").endswith("Z")
-    assert said == {"event": "done", "level": "info", "position": 4096, "role": "ingestion"}
+    ours, others = map(json.loads, (await emit("-")).splitlines())
+    assert ours.pop("timestamp").endswith("Z")
+    assert ours == {"event": "done", "level": "info", "position": 4096, "role": "ingestion"}
+    assert others.pop("timestamp").endswith("Z")
+    assert others == {"event": "from elsewhere", "level": "warning", "role": "ingestion"}
 
 
 async def test_logs_for_a_person_are_text() -> None:
-    (line,) = (await emit("-", "text")).splitlines()
+    line, _ = (await emit("-", "text")).splitlines()
     assert "done" in line
     assert "position=4096" in line
+
+
+async def test_a_collector_that_is_not_there_is_said_once_and_holds_up_nothing() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        lines = (await emit(f"127.0.0.1:{taken.getsockname()[1]}")).splitlines()
+    said = [json.loads(line)["event"] for line in lines]
+    assert len([event for event in said if "Failed to export" in event]) <= 2
+    assert not any("Transient" in event for event in said)

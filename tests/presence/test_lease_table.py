@@ -164,8 +164,10 @@ def test_bounded_a_full_replica_refuses_and_takes_more_when_room_came() -> None:
 
 def test_truthful_while_a_gateway_still_names_its_sessions_nobody_is_said_to_be_offline() -> None:
     leases = table()
-    attachment = leases.hello(gateway(), 900)
-    leases.change(attachment, 950, began=[place(1)])
+    pass_time(leases, 0, 1000)
+    attachment = leases.hello(gateway(), 1000)
+    leases.change(attachment, 1000, began=[place(1)])
+    pass_time(leases, 1000, 1500)
     assert seen(leases, 1500, "ben") == (PresenceState.UNKNOWN, [])
     leases.change(attachment, 1600, began=[place(2, "ben")], snapshot_complete=True)
     assert seen(leases, 1700, "ben")[0] is PresenceState.ONLINE

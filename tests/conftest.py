@@ -1,3 +1,9 @@
-"""Fixtures that several rooms use."""
+"""Fixtures that several rooms use, and how properties are tried."""
+
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.servers.nats", "tests.servers.cassandra", "tests.servers.cassandra_ring"]
+
+# A slow machine fails no test.
+settings.register_profile("reno", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("reno")

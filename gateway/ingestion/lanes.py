@@ -17,11 +17,6 @@ class Lanes:
         self._log = log
         self._known: dict[Priority, LaneInfo] = {}
 
-    @property
-    def are_known(self) -> bool:
-        """Every lane was read at least once."""
-        return len(self._known) == len(LANES)
-
     def of(self, priority: Priority) -> LaneInfo:
         """Raises KeyError for a lane that was never read."""
         return self._known[priority]

@@ -10,7 +10,6 @@ from typing import Any
 from reno.cli.fault import REFUSED, USAGE, Fault
 
 HOST = "127.0.0.1"
-DEFAULT_BASE = 7400
 SPAN = 24
 """Ports from the base on that belong to one installation."""
 

@@ -91,16 +91,7 @@ class Play:
         verdict = Verdict()
         for name, act in self._acts().items():
             verdict.scenes.append(await self._act(name, act, listening))
-        await self._stage.pull(self._script.pulling)
-        verdict.scenes.append(
-            self._result(
-                "pull",
-                "anna's watch never subscribed: it pulls all that is kept",
-                [self._script.pulling],
-                0,
-            )
-        )
-        self._narrator.ends(verdict.scenes[-1])
+        verdict.scenes.append(await self._last_act())
         for device in self._script.devices:
             expected = expected_for(device, self._published, self._catalogue)
             wrong = faults(expected, self._stage.seen(device), device.device_class, self._catalogue)
@@ -110,6 +101,7 @@ class Play:
 
     def _acts(self) -> dict[str, Callable[[], Awaitable[str]]]:
         return {
+            "first": self._plain("first"),
             "six": self._plain("six"),
             "off": self._television_off,
             "flood": self._flood,
@@ -127,6 +119,17 @@ class Play:
         note = await act()
         await self._until_complete(devices)
         result = self._result(name, scene.title, devices, already, note)
+        self._narrator.ends(result)
+        return result
+
+    async def _last_act(self) -> SceneResult:
+        title, watch = (
+            "anna's watch never subscribed: it pulls all that is kept",
+            self._script.pulling,
+        )
+        self._narrator.begins(title)
+        await self._stage.pull(watch)
+        result = self._result("pull", title, [watch], 0)
         self._narrator.ends(result)
         return result
 

@@ -67,7 +67,7 @@ class Script:
 
 
 ALL_ON = ("six", "flood", "maturity", "gates")
-"""Scenes in which no device is off, frozen or without its gateway: their latencies are the system's own."""
+"""Scenes in which no device is new, off, frozen or without its gateway: their latencies are the system's own."""
 
 FLOOD = 10_000
 FLOOD_KEYS = 50
@@ -93,6 +93,15 @@ def write_script(seed: int) -> Script:
     def scene(name: str, title: str, events: Iterable[DemoEvent], note: str = "") -> None:
         script.scenes[name] = Scene(title, list(events), note)
 
+    scene(
+        "first",
+        "A first event in each lane: devices that are new read their inbox once, then they are live",
+        [
+            event(event_type, member)
+            for member in script.members
+            for event_type in ("plan.changed", "profile.changed", "diagnostic.requested")
+        ],
+    )
     six = []
     for member in script.members:
         six += [

@@ -97,6 +97,7 @@ def entry_value(entry: JournalEntry) -> bytes:
         verdicts=entry.verdicts,
         identities=entry.identities,
         repeated_envelope=entry.repeated_envelope,
+        window_ms=entry.window_ms,
     )
     return JOURNAL_VERSION + proto.SerializeToString()
 
@@ -116,6 +117,7 @@ def entry_of(place: int, value: bytes) -> JournalEntry:
         verdicts=proto.verdicts,
         identities=proto.identities,
         repeated_envelope=proto.repeated_envelope,
+        window_ms=proto.window_ms,
     )
 
 

@@ -22,6 +22,7 @@ class JournalEntry:
     verdicts: bytes
     identities: bytes
     repeated_envelope: bool = False
+    window_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class Page:
     through: int
     mark: int
     acknowledged: int
+    left_out_through: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class InboxReader(Protocol):
     """What gateways need of the inbox."""
 
     async def read(self, priority: Priority, slices: Sequence[Slice], now_ms: int) -> list[Page]:
-        """One page a slice, in order; at most MAX_SLICES. Raises errors.Unavailable when the lane's inbox does not answer."""
+        """One page a slice, in order; at most MAX_SLICES. Of a member with more rows than a read shows only the newest are. Raises errors.Unavailable when the lane's inbox does not answer."""
         ...
 
     async def keep_acknowledged(self, priority: Priority, marks: Sequence[Acknowledged]) -> None:

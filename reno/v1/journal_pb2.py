@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15reno/v1/journal.proto\x12\x07reno.v1\"y\n\x0cJournalEntry\x12\x13\n\x0b\x65nvelope_id\x18\x01 \x01(\x0c\x12\x13\n\x0blog_time_ms\x18\x02 \x01(\x03\x12\x10\n\x08verdicts\x18\x03 \x01(\x0c\x12\x12\n\nidentities\x18\x04 \x01(\x0c\x12\x19\n\x11repeated_envelope\x18\x05 \x01(\x08\x42\x42\n\nio.reno.v1P\x01Z2github.com/reno-mesh/reno/clients/go/renov1;renov1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15reno/v1/journal.proto\x12\x07reno.v1\"\x8c\x01\n\x0cJournalEntry\x12\x13\n\x0b\x65nvelope_id\x18\x01 \x01(\x0c\x12\x13\n\x0blog_time_ms\x18\x02 \x01(\x03\x12\x10\n\x08verdicts\x18\x03 \x01(\x0c\x12\x12\n\nidentities\x18\x04 \x01(\x0c\x12\x19\n\x11repeated_envelope\x18\x05 \x01(\x08\x12\x11\n\twindow_ms\x18\x06 \x01(\x03\x42\x42\n\nio.reno.v1P\x01Z2github.com/reno-mesh/reno/clients/go/renov1;renov1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,6 +32,6 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'reno.v1.journal_pb2', _glob
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\nio.reno.v1P\001Z2github.com/reno-mesh/reno/clients/go/renov1;renov1'
-  _globals['_JOURNALENTRY']._serialized_start=34
-  _globals['_JOURNALENTRY']._serialized_end=155
+  _globals['_JOURNALENTRY']._serialized_start=35
+  _globals['_JOURNALENTRY']._serialized_end=175
 # @@protoc_insertion_point(module_scope)

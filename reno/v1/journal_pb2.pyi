@@ -27,6 +27,7 @@ class JournalEntry(_message.Message):
     VERDICTS_FIELD_NUMBER: _builtins.int
     IDENTITIES_FIELD_NUMBER: _builtins.int
     REPEATED_ENVELOPE_FIELD_NUMBER: _builtins.int
+    WINDOW_MS_FIELD_NUMBER: _builtins.int
     envelope_id: _builtins.bytes
     """The envelope's id; empty when its bytes were no envelope."""
     log_time_ms: _builtins.int
@@ -37,6 +38,8 @@ class JournalEntry(_message.Message):
     """12 bytes an event: its identity."""
     repeated_envelope: _builtins.bool
     """The envelope's id had been journalled before: nothing of it counted."""
+    window_ms: _builtins.int
+    """The longest duplicate window of any event of the shard so far, milliseconds: for so long before log_time_ms ids are remembered."""
     def __init__(
         self,
         *,
@@ -45,10 +48,11 @@ class JournalEntry(_message.Message):
         verdicts: _builtins.bytes = ...,
         identities: _builtins.bytes = ...,
         repeated_envelope: _builtins.bool = ...,
+        window_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["envelope_id", b"envelope_id", "identities", b"identities", "log_time_ms", b"log_time_ms", "repeated_envelope", b"repeated_envelope", "verdicts", b"verdicts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["envelope_id", b"envelope_id", "identities", b"identities", "log_time_ms", b"log_time_ms", "repeated_envelope", b"repeated_envelope", "verdicts", b"verdicts", "window_ms", b"window_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

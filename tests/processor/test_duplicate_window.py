@@ -1,34 +1,70 @@
+"""The window against a dictionary."""
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from xxhash import xxh3_128_digest
 
 from processor.duplicate_window import DuplicateWindow
 
-LONGEST_MS = 10_000
+
+def an_id(number: int) -> bytes:
+    return xxh3_128_digest(number.to_bytes(8, "big"))[:12]
 
 
-@settings(max_examples=150)
+def remember_all(window: DuplicateWindow, numbers: range, per_ms: int, window_ms: int) -> None:
+    for start in range(numbers.start, numbers.stop, 1000):
+        ids = [an_id(number) for number in range(start, min(start + 1000, numbers.stop))]
+        now_ms = 1 + start // per_ms
+        window.remember(ids, [now_ms] * len(ids), now_ms - window_ms)
+
+
+@settings(max_examples=100)
 @given(
     st.lists(
-        st.tuples(st.integers(0, 9), st.sampled_from((0, 1, 500, 1000, 4000, 9999, 10_000, 25_000)))
+        st.tuples(
+            st.sets(st.integers(0, 40), max_size=30),
+            st.sampled_from((0, 1, 500, 9_999, 10_000, 1 << 31, 1 << 33)),
+        ),
+        max_size=20,
     )
 )
-def test_pruning_changes_no_answer(steps: list[tuple[int, int]]) -> None:
-    window = DuplicateWindow(12, LONGEST_MS)
+def test_it_answers_as_a_dictionary_would(steps: list[tuple[set[int], int]]) -> None:
+    window = DuplicateWindow()
     model: dict[bytes, int] = {}
-    now_ms = 0
-    for number, later_ms in steps:
+    everything = [an_id(number) for number in range(41)]
+    now_ms = 1
+    for numbers, later_ms in steps:
         now_ms += later_ms
-        an_id = number.to_bytes(12, "big")
-        first = model.get(an_id)
-        expected = None if first is None or now_ms - first >= LONGEST_MS else first
-        assert window.first_ms(an_id, now_ms) == expected
-        window.remember(an_id, now_ms)
-        model[an_id] = now_ms
+        known_since_ms = max(0, now_ms - 10_000)
+        ids = [an_id(number) for number in numbers]
+        window.remember(ids, [now_ms] * len(ids), known_since_ms)
+        model |= dict.fromkeys(ids, now_ms)
+        known = {key: ms for key, ms in model.items() if ms > known_since_ms}
+        expected = [known.get(each, 0) for each in everything]
+        assert window.first_ms(everything, known_since_ms) == expected
 
 
-def test_bounded_it_forgets_what_is_older_than_the_longest_window() -> None:
-    window = DuplicateWindow(12, LONGEST_MS)
-    for number in range(200_000):
-        window.remember(number.to_bytes(12, "big"), number)
-    # The longest window, and at most the slices at its two ends.
-    assert LONGEST_MS <= len(window) <= LONGEST_MS + 2 * 1000
+def test_ids_that_crowd_into_one_group_are_all_known() -> None:
+    window = DuplicateWindow()
+    ids = [b"\0\0" + number.to_bytes(8, "big") + b"\0\0" for number in range(2000)]
+    window.remember(ids, list(range(1, 2001)), 0)
+    assert window.first_ms(ids, 0) == list(range(1, 2001))
+    assert window.first_ms(ids[:10], 5) == [0, 0, 0, 0, 0, 6, 7, 8, 9, 10]
+    window.remember(ids, [3000] * 2000, 2500)
+    assert window.first_ms(ids, 2500) == [3000] * 2000
+
+
+def test_it_grows_and_forgets_nothing_that_is_known() -> None:
+    window = DuplicateWindow()
+    remember_all(window, range(200_000), per_ms=10, window_ms=1 << 40)
+    numbers = list(range(0, 200_000, 997))
+    firsts = window.first_ms([an_id(number) for number in numbers], 0)
+    assert firsts == [1 + number // 1000 * 1000 // 10 for number in numbers]
+    assert window.first_ms([an_id(number) for number in range(200_000, 201_000)], 0) == [0] * 1000
+
+
+def test_bounded_what_is_old_makes_room_for_what_comes() -> None:
+    window = DuplicateWindow()
+    remember_all(window, range(500_000), per_ms=10, window_ms=5_000)
+    # 50,000 are known at a time; the smallest table has room for as many and a few more.
+    assert window.memory_bytes / 50_000 < 32

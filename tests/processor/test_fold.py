@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processor.fold import Deliverable, Fold, LogChanged, deliverables_again
+from processor.fold import Deliverable, Fold, LogChanged, deliverables_again, remembered_since_ms
 from reno.adapters.memory_inbox import MemoryInbox
 from reno.catalogue.entry import LONGEST_WINDOW_MS
 from reno.domain.outcome import Outcome
@@ -24,7 +24,7 @@ def writes_of(fold: Fold, records: list[LogRecord]) -> list[EnvelopeWrite]:
 def restored(writes: list[EnvelopeWrite]) -> Fold:
     fold = Fold(3)
     if writes:
-        since_ms = writes[-1].entry.log_time_ms - LONGEST_WINDOW_MS
+        since_ms = remembered_since_ms(writes[-1].entry)
         for write in writes:
             if write.entry.log_time_ms >= since_ms:
                 fold.restore(write.entry)
@@ -172,3 +172,15 @@ def test_durable_it_is_noticed_also_where_nothing_was_stored(first: bytes) -> No
         assert deliverables_again(record, entry) == []
         with pytest.raises(LogChanged):
             deliverables_again(LogRecord(record.sequence, 1000, envelope(9, [row()])), entry)
+
+
+@settings(max_examples=100)
+@given(logs(), st.integers(1, 5))
+def test_what_is_foreseen_comes_to_the_same(records: list[LogRecord], at_once: int) -> None:
+    fold = Fold(3)
+    writes: list[EnvelopeWrite] = []
+    for start in range(0, len(records), at_once):
+        some = records[start : start + at_once]
+        fold.foresee(some)
+        writes += writes_of(fold, some)
+    assert writes == writes_of(Fold(3), records)

@@ -108,4 +108,5 @@ def _page(page: Page) -> pb.Page:
         through=page.through,
         mark=page.mark,
         acknowledged=page.acknowledged,
+        left_out_through=page.left_out_through,
     )

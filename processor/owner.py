@@ -2,30 +2,30 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import structlog
 from opentelemetry.trace import SpanKind
 
 from processor.batch import Batch
+from processor.binding import Binding, Bound
 from processor.delivery import Delivery
-from processor.fold import Deliverable, Fold, LogChanged, deliverables_again
+from processor.fold import Fold, Folded, LogChanged, deliverables_again, envelope_id_of
+from processor.past import Past, Standing
+from processor.patience import Patience, Stopped
 from processor.purger import Purger
 from processor.stopping import Stopping
-from reno.catalogue.entry import LONGEST_WINDOW_MS
 from reno.config.settings import ProcessorSettings
-from reno.errors import TryLater, Unavailable
+from reno.domain.outcome import Outcome
 from reno.ports import (
     Deliverer,
     Inbox,
-    JournalEntry,
     LaneInfo,
-    LogAbsent,
     LogFull,
     LogReader,
     LogRecord,
-    LogUnconfirmed,
+    LogShorter,
     PresenceLookup,
     Shard,
 )
@@ -37,12 +37,12 @@ _log = structlog.get_logger("reno.processor")
 Batches = asyncio.Queue[Batch | None]
 
 
-class LogBehindJournal(Exception):
-    """The log is shorter, or of an older generation, than what was processed from it."""
+class _LogRisen(Exception):
+    """The lane is in another generation than the one that is read."""
 
 
-class _Stopped(Exception):
-    """What was being tried for ever is left to the next owner."""
+class _Overtaken(Exception):
+    """Another owner processed what this one has not read."""
 
 
 class Owner:
@@ -69,18 +69,36 @@ class Owner:
         self._presence = presence
         self._deliverer = deliverer
         self._stopping = stopping
-        self._fold = Fold(lane.generation)
-        self._mark = (0, 0)
-        self._journalled_since_ms = 0
-        self._read_through = 0
+        self._patience = Patience(shard, stopping, settings.retry_s)
+        self._halted = asyncio.Event()
+        self._bound = Bound(lane.generation, Fold(lane.generation), Past(lane.generation, None))
+
+    def heed(self, generation: int) -> None:
+        """The lane's generation as the log says it now: where it is another one, the owner binds again."""
+        if self.ready.is_set() and generation != self._bound.generation:
+            self._halted.set()
 
     async def run(self) -> None:
         """Returns after everything that was stored is delivered and purged."""
-        try:
-            await self._until_done(self._restore, "owner waits")
-        except _Stopped:
-            return
-        self.ready.set()
+        binding = Binding(self.shard, self._settings, self._log, self._inbox, self._patience)
+        changed_in: int | None = None
+        while True:
+            try:
+                self._bound = await binding.bind(changed_in)
+            except Stopped:
+                return
+            self._halted.clear()
+            self.ready.set()
+            trouble = await self._own()
+            if trouble is None:
+                return
+            changed_in = self._bound.generation if isinstance(trouble, LogChanged) else None
+            _log.error("the log may be another one", shard=self.shard.number, why=str(trouble))
+            if await self._stopping.said_within(self._settings.retry_s):
+                return
+
+    async def _own(self) -> Exception | None:
+        """Until the process stops, or until the log must be compared with the journal anew: why."""
         # One batch waits, stored, while the one before it is delivered.
         batches = Batches(maxsize=1)
         async with asyncio.TaskGroup() as tasks:
@@ -93,111 +111,108 @@ class Owner:
                 self._deliverer,
                 tasks.create_task,
             )
-            tasks.create_task(self._store_all(batches))
+            storing = tasks.create_task(self._store_all(batches, purger))
             tasks.create_task(self._deliver_all(batches, delivery, purger))
             tasks.create_task(purger.run())
+        return storing.result()
 
-    async def _restore(self) -> None:
-        mark = await self._inbox.last_entry(self.shard)
-        last_sequence = await self._log.last_sequence(self.shard.priority)
-        if mark is not None:
-            place = (mark.generation, mark.sequence)
-            if place > (self._lane.generation, last_sequence):
-                raise LogBehindJournal(
-                    f"the log ends at generation {self._lane.generation}, sequence {last_sequence}, "
-                    f"but {place[1]} of generation {place[0]} was processed: was it restored or made anew?"
-                )
-            fold = Fold(self._lane.generation)
-            since_ms = mark.log_time_ms - LONGEST_WINDOW_MS
-            async for entry in self._inbox.journal(self.shard, since_ms):
-                fold.restore(entry)
-            self._fold, self._mark, self._journalled_since_ms = fold, place, since_ms
-
-    async def _store_all(self, batches: Batches) -> None:
+    async def _store_all(self, batches: Batches, purger: Purger) -> Exception | None:
+        trouble: Exception | None = None
         try:
             async with aclosing(self._records()) as arrivals:
-                journalled: dict[int, JournalEntry] | None = None
                 async for records in arrivals:
-                    if journalled is None:
-                        journalled = await self._journalled(records[0])
-                    await self._store(records, journalled, batches)
-        except _Stopped:
+                    self._bound.past.purged(purger.purged)
+                    await self._look_round()
+                    await self._store(records, batches)
+                    purger.read(records[-1].reading, records[-1].sequence)
+        except Stopped:
             pass
+        except (LogChanged, LogShorter, _LogRisen, _Overtaken) as error:
+            trouble = error
         # Not after a failure or a cancellation: nobody would take it.
         await batches.put(None)
+        return trouble
 
     async def _records(self) -> AsyncGenerator[list[LogRecord]]:
-        """What the log holds and what comes, until the process stops."""
+        """What the log holds and what comes, until the process stops. Raises LogShorter, and _LogRisen."""
         reading = self._log.read(self.shard, 1)
-        stop = asyncio.ensure_future(self._stopping.wait())
+        ends = [
+            asyncio.ensure_future(self._stopping.wait()),
+            asyncio.ensure_future(self._halted.wait()),
+        ]
         following: asyncio.Future[list[LogRecord]] | None = None
         try:
             while not self._stopping.said:
+                if self._halted.is_set():
+                    raise _LogRisen(f"not in generation {self._bound.generation} any more")
                 following = asyncio.ensure_future(anext(reading))
-                await asyncio.wait({following, stop}, return_when=asyncio.FIRST_COMPLETED)
-                if not following.done():
+                await asyncio.wait({following, *ends}, return_when=asyncio.FIRST_COMPLETED)
+                if following.done():
+                    yield following.result()
+                elif not self._halted.is_set():
                     return
-                yield following.result()
         finally:
-            pending = [task for task in (stop, following) if task is not None and not task.done()]
+            pending = [task for task in (*ends, following) if task is not None and not task.done()]
             for task in pending:
                 task.cancel()
             await asyncio.gather(*pending, return_exceptions=True)
             if isinstance(reading, AsyncGenerator):
                 await reading.aclose()
 
-    async def _journalled(self, first: LogRecord) -> dict[int, JournalEntry]:
-        """What the journal says of messages that are in the log though they were stored: their delivery is in doubt."""
-        found: dict[int, JournalEntry] = {}
-        if not self._is_stored(first):
-            return found
+    async def _look_round(self) -> None:
+        """Raises _Overtaken. Another owner may have purged what it processed, unread by this one, whose window and memory of members would lack it; what was read
+        before this look has no such holes."""
 
-        async def read() -> None:
-            # An entry's log time is never before its message's own time.
-            async for entry in self._inbox.journal(self.shard, first.timestamp_ms):
-                if entry.generation == self._lane.generation and entry.sequence >= first.sequence:
-                    found[entry.sequence] = entry
+        async def look() -> None:
+            newest = await self._inbox.last_entry(self.shard)
+            if newest is not None:
+                place = newest.generation, newest.sequence
+                if place > (self._bound.generation, self._bound.past.through):
+                    raise _Overtaken(f"sequence {newest.sequence} was processed by another owner")
 
-        await self._until_done(read, "journal not read")
-        return found
+        await self._patience.until_done(look, "journal not read")
 
-    async def _store(
-        self,
-        records: list[LogRecord],
-        journalled: dict[int, JournalEntry],
-        batches: Batches,
-    ) -> None:
+    async def _store(self, records: list[LogRecord], batches: Batches) -> None:
+        self._bound.fold.foresee(records)
         batch = Batch(time.time_ns())
         for record in records:
-            if record.sequence <= self._read_through:
-                continue
-            self._read_through = record.sequence
-            if self._is_stored(record):
-                batch.add_again(record, self._again(record, journalled))
-            else:
-                folded = self._fold.fold(record)
-                if folded.unreadable is not None:
-                    await self._bury(record, folded.unreadable)
-                batch.add(record, folded)
+            await self._take(record, batch)
             if batch.is_full(self._settings.max_batch_events):
                 await self._keep(batch, batches)
                 batch = Batch(time.time_ns())
         if batch.through_sequence:
             await self._keep(batch, batches)
 
-    def _again(self, record: LogRecord, journalled: dict[int, JournalEntry]) -> list[Deliverable]:
-        """Raises LogChanged, also where the journal would know the message and does not: it was never stored."""
-        entry = journalled.pop(record.sequence, None)
-        if entry is not None:
-            return deliverables_again(record, entry)
-        if record.timestamp_ms >= self._journalled_since_ms:
-            raise LogChanged(f"sequence {record.sequence} is new, but the mark is {self._mark}")
-        return []
+    async def _take(self, record: LogRecord, batch: Batch) -> None:
+        """Puts what must be done for the message into the batch. Raises LogChanged."""
+        past = self._bound.past
+        if past.needs_journal(record):
+            await self._patience.until_done(lambda: self._remember(record), "journal not read")
+        standing = past.standing(record)
+        if standing is Standing.HANDED_ON:
+            return
+        if standing is Standing.NEW:
+            folded = self._bound.fold.fold(record)
+            if folded.unreadable is not None:
+                await self._bury(record, folded, folded.unreadable)
+            batch.add(record, folded)
+            past.handed_on(record.sequence, folded.write.entry.envelope_id)
+            return
+        entry = past.entry_of(record)
+        batch.add_again(record, [] if entry is None else deliverables_again(record, entry))
+        past.handed_on(record.sequence, envelope_id_of(record))
+
+    async def _remember(self, first: LogRecord) -> None:
+        # An entry's log time is never before its message's own time.
+        entries = self._inbox.journal(self.shard, first.timestamp_ms)
+        self._bound.past.remember(
+            [entry async for entry in entries if entry.sequence >= first.sequence]
+        )
 
     async def _keep(self, batch: Batch, batches: Batches) -> None:
         """Returns when the batch is durable and handed on; the log holds what the inbox does not take."""
         if batch.writes:
-            await self._until_done(
+            await self._patience.until_done(
                 lambda: self._inbox.append(self.shard, batch.writes), "inbox does not answer"
             )
             for outcome, events in batch.outcomes().items():
@@ -206,9 +221,21 @@ class Owner:
                     metrics.outcomes.add(events, labels)
         await batches.put(batch)
 
-    async def _bury(self, record: LogRecord, why: str) -> None:
-        _log.error("unreadable", shard=self.shard.number, sequence=record.sequence, why=why)
-        await self._until_done(lambda: self._log.bury(self.shard, record, why), "not buried")
+    async def _bury(self, record: LogRecord, folded: Folded, why: str) -> None:
+        """Returns when the letter is kept, or when there is no room for it: poison must not hold the shard."""
+        verdicts = folded.write.entry.verdicts
+        rows = [index for index, verdict in enumerate(verdicts) if verdict == Outcome.DEAD]
+        where = {"shard": self.shard.number, "sequence": record.sequence, "why": why}
+        _log.error("unreadable", **where)
+
+        async def bury() -> None:
+            try:
+                await self._log.bury(self.shard, record, why, rows)
+            except LogFull:
+                metrics.dead_letters_lost.add(1, {"priority": self.shard.priority.word})
+                _log.error("lost: the dead-letter stream is full (reno dlq)", **where)
+
+        await self._patience.until_done(bury, "not buried")
 
     async def _deliver_all(self, batches: Batches, delivery: Delivery, purger: Purger) -> None:
         while True:
@@ -243,28 +270,3 @@ class Owner:
                     ended_ns,
                     attributes,
                 )
-
-    def _is_stored(self, record: LogRecord) -> bool:
-        return (self._lane.generation, record.sequence) <= self._mark
-
-    async def _until_done(self, attempt: Callable[[], Awaitable[None]], trouble: str) -> None:
-        """Tries until it works, with a pause of retry_s; raises _Stopped when the process stops meanwhile."""
-        said = ""
-        while True:
-            try:
-                await attempt()
-            except (
-                Unavailable,
-                TryLater,
-                LogAbsent,
-                LogFull,
-                LogUnconfirmed,
-                LogBehindJournal,
-            ) as error:
-                if str(error) != said:
-                    said = str(error)
-                    _log.error(trouble, shard=self.shard.number, why=said)
-            else:
-                return
-            if await self._stopping.said_within(self._settings.retry_s):
-                raise _Stopped

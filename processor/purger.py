@@ -38,14 +38,29 @@ class Purger:
         self._stopping = stopping
         self._delivered = 0
         self._purged = 0
+        self._read = (0, 0)
         self._log_time_ms = 0
         self._trimmed_at_ms = 0
         self._news = asyncio.Event()
         self._is_last = False
 
+    @property
+    def purged(self) -> int:
+        """The log has nothing up to here any more, unless it came back."""
+        return self._purged
+
+    def read(self, reading: int, through_sequence: int) -> None:
+        """What the log holds up to here was read, in this reading of it, and is what it should be: only that may be dropped."""
+        self._read = reading, through_sequence
+        if self._purgeable > self._purged:
+            self._news.set()
+
     def delivered(self, through_sequence: int, log_time_ms: int) -> None:
         """The log needs nothing up to here any more. `log_time_ms`: of what was delivered, not of what is stored by now, whose entries are needed after a crash; 0 says nothing."""
-        self._delivered = through_sequence
+        if through_sequence <= self._purged:
+            # A server that crashed may show again what was purged.
+            self._purged = 0
+        self._delivered = max(self._delivered, through_sequence)
         self._log_time_ms = max(self._log_time_ms, log_time_ms)
         self._news.set()
 
@@ -55,7 +70,7 @@ class Purger:
         self._news.set()
 
     async def run(self) -> None:
-        """Until `finish`. Retries while the log does not answer; gives up then only when the process stops, since an owner may always deliver again."""
+        """Until `finish`. Retries while the log does not answer; gives up then only at the end, since an owner may always deliver again."""
         while True:
             try:
                 async with asyncio.timeout(QUIET_S):
@@ -65,19 +80,22 @@ class Purger:
                 continue
             self._news.clear()
             is_last = self._is_last
-            while self._purged < self._delivered and not await self._purge():
-                if await self._stopping.said_within(self._retry_s):
-                    await self._purge()
+            while self._purged < self._purgeable and not await self._purge():
+                if self._is_last or await self._stopping.said_within(self._retry_s):
                     break
             if is_last:
                 return
             if self._log_time_ms - self._trimmed_at_ms >= TRIM_EVERY_MS:
                 await self._trim()
 
+    @property
+    def _purgeable(self) -> int:
+        return min(self._delivered, self._read[1])
+
     async def _purge(self) -> bool:
-        through = self._delivered
+        through, reading = self._purgeable, self._read[0]
         try:
-            await self._log.purge(self._shard, through)
+            await self._log.purge(self._shard, through, reading)
         except (LogAbsent, LogUnconfirmed, Unavailable) as error:
             _log.warning("purge failed", shard=self._shard.number, why=str(error))
             return False

@@ -30,8 +30,15 @@ from reno.v1.inbox_service_pb2_grpc import add_InboxServiceServicer_to_server
 
 _log = structlog.get_logger("reno.processor")
 
+LOOK_S = 2.0
+"""How often the lane's generation is read: what one owner raised, the lane's others follow."""
+
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 INBOX_SERVICE = "reno.v1.InboxService"
+
+
+class LaneChanged(Exception):
+    """The lane has another number of shards than when this process began: its members are elsewhere now."""
 
 
 class ProcessorRole:
@@ -129,6 +136,7 @@ class ProcessorRole:
                 self._owners.append(owner)
                 tasks.create_task(owner.run())
             tasks.create_task(self._announce())
+            tasks.create_task(self._watch_lane(lane.shards))
             tasks.create_task(self._watch_lag())
 
     async def _open_lane(self) -> LaneInfo | None:
@@ -156,6 +164,19 @@ class ProcessorRole:
                     said = True
                     _log.error("the log's server does not sync before it confirms: NOT_SERVING")
             await self._stopping.said_within(self._settings.processor.retry_s)
+
+    async def _watch_lane(self, shards: int) -> None:
+        """Also makes a lane anew that is gone. Raises LaneChanged."""
+        while not await self._stopping.said_within(LOOK_S):
+            try:
+                lane = await self._log.open_lane(self._priority)
+            except (LogAbsent, Unavailable) as error:
+                _log.debug("lane unknown", why=str(error))
+                continue
+            if lane.shards != shards:
+                raise LaneChanged(f"{lane.shards} shards, {shards} when this process began")
+            for owner in self._owners:
+                owner.heed(lane.generation)
 
     async def _watch_lag(self) -> None:
         while True:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from gateway.devices.cursor import Cursor
 from gateway.devices.starting import complete_since_ms
+from reno.domain.position import generation_of
 from reno.domain.priority import LANES, Priority
 from reno.v1.event_pb2 import Priority as PriorityProto
 from reno.v1.notification_pb2 import Gap
@@ -27,6 +28,11 @@ def expired_gap(cursor: Cursor | None, now_ms: int) -> Gap | None:
     )
 
 
-def future_gap(lanes: Iterable[Priority]) -> Gap:
-    """For lanes whose cursor lies ahead of the log: all that is kept is sent again."""
-    return Gap(reason=Gap.REASON_FUTURE, priorities=lane_names(lanes))
+def lane_gap(reason: Gap.Reason.ValueType, lanes: Iterable[Priority]) -> Gap:
+    """For some lanes; since when nothing is missing is not known."""
+    return Gap(reason=reason, priorities=lane_names(lanes))
+
+
+def crosses_loss(before: int, after: int) -> bool:
+    """Between the two positions of a lane its log was lost: whoever counted on the earlier one may miss what was acknowledged and never processed. 0: nothing was counted on."""
+    return before > 0 and generation_of(before) < generation_of(after)

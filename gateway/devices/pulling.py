@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gateway.devices.cursor import Cursor, owner_of
 from gateway.devices.door import Door, Outcomes, count, now_ms, parse_page
-from gateway.devices.gaps import expired_gap, future_gap, lane_names
+from gateway.devices.gaps import crosses_loss, expired_gap, lane_gap, lane_names
 from gateway.devices.merging import Shown, merge
 from gateway.devices.starting import begin, wanted_positions
 from reno.domain.identity import Device
@@ -35,6 +35,14 @@ class LaneFind:
     more: bool
     is_ahead: bool
     acknowledges: int
+    is_cut: bool = False
+    """Rows after `start` are left out, older than those that a read shows."""
+
+    def expire(self, now_ms: int) -> int:
+        """Drops what expired, also while another lane's answer was waited for; how many."""
+        alive = [each for each in self.shown if not is_expired(each.row.expires_at_ms, now_ms)]
+        expired, self.shown = len(self.shown) - len(alive), alive
+        return expired
 
 
 @dataclass(slots=True)
@@ -90,7 +98,11 @@ class Pulling:
         finds = {lane: find for lane, find in zip(LANES, answers, strict=True) if find is not None}
         if not finds:
             raise Unavailable(Reason.NOT_READY, "no inbox answers now")
+        composed_ms = now_ms()
+        for lane, find in finds.items():
+            outcomes[lane, Outcome.EXPIRED] += find.expire(composed_ms)
         page = compose(finds, size, settings.max_page_bytes)
+        gap = tell(finds, page, expired_gap(cursor, now))
         if cursor is not None:
             acknowledged = {lane: find.acknowledges for lane, find in finds.items()}
             self._door.acknowledging.keep_if_room(device, acknowledged)
@@ -99,7 +111,7 @@ class Pulling:
         rest = PullResponse(
             cursor=Cursor(now, owner_of(device), positions).seal(),
             more=page.more or bool(missing),
-            gap=_gap(cursor, finds, now),
+            gap=gap,
             missing=lane_names(missing),
         )
         for lane, shown in page.rows:
@@ -160,14 +172,12 @@ class Pulling:
     def _take(
         device: Device, lane: Priority, find: LaneFind, page: Page, outcomes: Outcomes
     ) -> None:
-        now = now_ms()
         for row in parse_page(page):
-            if not row.is_for(device):
-                outcomes[lane, Outcome.NOT_TARGETED] += 1
-            elif is_expired(row.expires_at_ms, now):
-                outcomes[lane, Outcome.EXPIRED] += 1
-            else:
+            if row.is_for(device):
                 find.shown.append(Shown(row))
+            else:
+                outcomes[lane, Outcome.NOT_TARGETED] += 1
+        find.is_cut |= page.left_out_through > find.through
         find.through = max(find.through, page.through)
         find.more = page.more
 
@@ -183,7 +193,29 @@ def _render(device: Device, shown: Shown) -> bytes:
     )
 
 
-def _gap(cursor: Cursor | None, finds: dict[Priority, LaneFind], now: int) -> Gap | None:
-    """FUTURE before EXPIRED: it says the stronger thing, that rows come again."""
-    ahead = [lane for lane, find in finds.items() if find.is_ahead]
-    return future_gap(ahead) if ahead else expired_gap(cursor, now)
+def tell(finds: dict[Priority, LaneFind], page: Composed, expired: Gap | None) -> Gap | None:
+    """The page's gap. A lane with another one waits for a later page: its cursor stays, and its rows are taken out. FUTURE before EXPIRED: it says the stronger thing, that rows
+    come again."""
+    owed = {
+        Gap.REASON_FUTURE: [lane for lane, find in finds.items() if find.is_ahead],
+        Gap.REASON_LOG_LOST: [
+            lane for lane, find in finds.items() if crosses_loss(find.start, page.positions[lane])
+        ],
+        Gap.REASON_OVERFLOW: [
+            lane
+            for lane, find in finds.items()
+            if find.is_cut and page.positions[lane] > find.start
+        ],
+    }
+    if expired is not None and not owed[Gap.REASON_FUTURE]:
+        return expired
+    told = next(((reason, lanes) for reason, lanes in owed.items() if lanes), None)
+    if told is None:
+        return None
+    reason, now_told = told
+    waiting = {lane for lanes in owed.values() for lane in lanes if lane not in now_told}
+    page.rows = [(lane, shown) for lane, shown in page.rows if lane not in waiting]
+    for lane in waiting:
+        page.positions[lane] = finds[lane].start
+        page.more = True
+    return lane_gap(reason, now_told)

@@ -5,11 +5,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from gateway.devices.cursor import Cursor, owner_of
-from gateway.devices.gaps import future_gap, lane_names
+from gateway.devices.gaps import crosses_loss, lane_names
 from gateway.devices.lane import Lane, ReadToken, Verdict
 from gateway.devices.merging import Shown
 from gateway.devices.outbox import Outbox
 from gateway.devices.starting import begin
+from gateway.devices.untold import UntoldGaps
 from gateway.devices.view import RowView
 from reno.domain.identity import Device
 from reno.domain.outcome import Outcome
@@ -73,8 +74,7 @@ class Session:
         self._unbegun = set(LANES)
         self._owner = owner_of(device)
         self._limits = limits
-        self._gaps = list(gaps)
-        self._ahead: list[Priority] = []
+        self._untold = UntoldGaps(gaps)
         self._missing: set[Priority] = set()
         self._says_missing = False
         self._owes_caught_up = True
@@ -82,11 +82,14 @@ class Session:
     def offer(self, priority: Priority, row: RowView, previous: int | None, now_ms: int) -> Verdict:
         """A pushed row. FELL_BEHIND also when the outbox is full."""
         lane = self.lanes[priority]
+        queued, sent = lane.queued, lane.sent
         verdict = lane.offer(row.position, previous)
         if verdict is Verdict.FELL_BEHIND:
             self._void(priority)
         if verdict is not Verdict.QUEUE:
             return verdict
+        if crosses_loss(queued, lane.queued):
+            self._untold.owe(Gap.REASON_LOG_LOST, priority, sent)
         if self._is_shown(priority, row, now_ms) and not self.outbox.push(priority, Shown(row)):
             # Also a word: a look that is under way knows nothing of what is void now.
             lane.read_again()
@@ -141,7 +144,7 @@ class Session:
         beginning = begin(wanted, mark=page.mark, acknowledged=acknowledged)
         self._unbegun.discard(priority)
         if beginning.is_ahead:
-            self._ahead.append(priority)
+            self._untold.owe(Gap.REASON_FUTURE, priority, 0)
         if beginning.position != self.lanes[priority].queued:
             self.lanes[priority].restart(beginning.position)
         return wanted if wanted > 0 and not beginning.is_ahead else None
@@ -154,6 +157,7 @@ class Session:
         lane = self.lanes[priority]
         if read.begins or not lane.is_usable(read.token):
             return
+        queued, sent = lane.queued, lane.sent
         found = False
         for row in rows:
             if row.position > lane.queued:
@@ -161,6 +165,10 @@ class Session:
                 if self._is_shown(priority, row, now_ms):
                     self.outbox.add(priority, Shown(row))
         lane.read_answered(read.token, page.through, found=found, more=page.more)
+        if crosses_loss(queued, lane.queued):
+            self._untold.owe(Gap.REASON_LOG_LOST, priority, sent)
+        if page.left_out_through > queued:
+            self._untold.owe(Gap.REASON_OVERFLOW, priority, sent)
         self._settle(priority)
 
     def lane_missing(self, priority: Priority) -> None:
@@ -172,7 +180,9 @@ class Session:
     def cursor(self, now_ms: int) -> str:
         """Where the device stands when it has handled every frame up to now."""
         positions = {
-            lane: self._wanted[lane] if lane in self._unbegun else self.lanes[lane].sent
+            lane: self._wanted[lane]
+            if lane in self._unbegun
+            else self._untold.hold(lane, self.lanes[lane].sent)
             for lane in LANES
         }
         return Cursor(now_ms, self._owner, positions).seal()
@@ -181,13 +191,9 @@ class Session:
         """None when there is nothing to say; a checkpoint always says something."""
         rest = SubscribeResponse()
         handed = Handed(b"")
-        if self._ahead:
-            # One gap for all of them: the frame's cursor begins them all again.
-            self._gaps.append(future_gap(self._ahead))
-            self._ahead.clear()
-        notifications = [] if len(self._gaps) > 1 else self._take(handed, now_ms)
-        if self._gaps:
-            rest.gap.CopyFrom(self._gaps.pop(0))
+        if gap := self._untold.next():
+            rest.gap.CopyFrom(gap)
+        notifications = [] if self._untold else self._take(handed, now_ms)
         if self._is_caught_up():
             rest.caught_up = True
             self._owes_caught_up = False
@@ -240,9 +246,13 @@ class Session:
         return True
 
     def _is_caught_up(self) -> bool:
-        return self._owes_caught_up and all(
-            lane.is_live and lane.current_at is not None and lane.sent >= lane.current_at
-            for lane in self.lanes.values()
+        return (
+            self._owes_caught_up
+            and not self._untold
+            and all(
+                lane.is_live and lane.current_at is not None and lane.sent >= lane.current_at
+                for lane in self.lanes.values()
+            )
         )
 
     def _void(self, priority: Priority) -> None:

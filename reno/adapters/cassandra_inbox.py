@@ -7,6 +7,7 @@ from reno.adapters import cassandra_layout as layout
 from reno.adapters.cassandra_reader import CassandraReader
 from reno.adapters.cassandra_session import CassandraSession
 from reno.adapters.inbox_keys import entry_value
+from reno.adapters.paging import MAX_MEMBER_ROWS
 from reno.adapters.rocks_directory import InboxMismatch
 from reno.adapters.together import together
 from reno.domain.position import mark_of
@@ -47,6 +48,7 @@ class CassandraInbox:
         shards: int,
         *,
         read_timeout_s: float,
+        max_member_rows: int = MAX_MEMBER_ROWS,
         now_ms: Callable[[], int] = _clock_ms,
     ) -> None:
         """`session` knows cassandra_statements.STORING. The first request raises InboxMismatch where the lane was stored with another shard count."""
@@ -54,7 +56,7 @@ class CassandraInbox:
         self._priority = priority
         self._shards = shards
         self._now_ms = now_ms
-        self._reader = CassandraReader(session, read_timeout_s)
+        self._reader = CassandraReader(session, read_timeout_s, max_member_rows)
         self._is_claimed = False
         self._appends = 0
         """That write rows now."""

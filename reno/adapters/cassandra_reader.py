@@ -1,10 +1,11 @@
 """Reads the lanes' inboxes in Cassandra, as gateways do."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from reno.adapters.cassandra_layout import KEEP_S, row_of
 from reno.adapters.cassandra_session import CassandraSession
-from reno.adapters.paging import fill_page
+from reno.adapters.paging import MAX_MEMBER_ROWS, fill_page
 from reno.adapters.together import answered_within, together
 from reno.domain.member import member_key, shard_of
 from reno.domain.priority import Priority
@@ -15,12 +16,21 @@ from reno.ports import Acknowledged, Page, Slice
 CHUNK_ROWS = 256
 """At most, of one request; a page takes as many as it needs."""
 
+CHUNK_POSITIONS = 2000
+"""Without their rows."""
+
 
 class CassandraReader:
     """Implements reno.ports.InboxReader for every lane. Nothing above a shard's mark is shown, and the mark is read first."""
 
-    def __init__(self, session: CassandraSession, timeout_s: float) -> None:
+    def __init__(
+        self,
+        session: CassandraSession,
+        timeout_s: float,
+        max_member_rows: int = MAX_MEMBER_ROWS,
+    ) -> None:
         """`timeout_s`: of one read or keep_acknowledged, with every attempt."""
+        self._max_member_rows = max_member_rows
         self._session = session
         self._timeout_s = timeout_s
         self._shards: dict[Priority, int] = {}
@@ -95,6 +105,38 @@ class CassandraReader:
             key = [owner, int(priority), wanted.device_id]
             found = await self._session.read("acknowledged", key)
             acknowledged = int(found[0][0]) if found else 0
+        page = await self._rows_page(priority, wanted, owner, mark, acknowledged, now_ms)
+        # Who reads to the end in one page does not look far back.
+        left_out = await self._left_out(priority, wanted, owner, mark) if page.more else 0
+        if not left_out:
+            return page
+        wanted = replace(wanted, after=left_out)
+        page = await self._rows_page(priority, wanted, owner, mark, acknowledged, now_ms)
+        return replace(page, left_out_through=left_out)
+
+    async def _left_out(self, priority: Priority, wanted: Slice, owner: bytes, mark: int) -> int:
+        """The newest position that is not among as many as a read shows; 0 where all that is wanted are."""
+        before, left = mark + 1, self._max_member_rows + 1
+        while True:
+            limit = min(left, CHUNK_POSITIONS)
+            key = [owner, int(priority), wanted.after, before, limit]
+            found = await self._session.read("newest_positions", key)
+            left -= len(found)
+            if left == 0:
+                return int(found[-1][0])
+            if len(found) < limit:
+                return 0
+            before = int(found[-1][0])
+
+    async def _rows_page(
+        self,
+        priority: Priority,
+        wanted: Slice,
+        owner: bytes,
+        mark: int,
+        acknowledged: int,
+        now_ms: int,
+    ) -> Page:
         rows: list[tuple[int, int, bytes]] = []
         # One more than the page takes says whether there is more.
         limit = min(max(wanted.max_rows, 1) + 1, CHUNK_ROWS)

@@ -5,6 +5,8 @@ READING = {
     "mark": "SELECT mark FROM marks WHERE lane = ? AND shard = ?",
     "rows": "SELECT position, expires_at, row FROM rows"
     " WHERE member = ? AND lane = ? AND position > ? AND position <= ? LIMIT ?",
+    "newest_positions": "SELECT position FROM rows"
+    " WHERE member = ? AND lane = ? AND position > ? AND position < ? ORDER BY position DESC LIMIT ?",
     "acknowledged": "SELECT position FROM acknowledged WHERE member = ? AND lane = ? AND device = ?",
     # The highest wins, whoever writes last.
     "acknowledge": "INSERT INTO acknowledged (member, lane, device, position) VALUES (?, ?, ?, ?)"

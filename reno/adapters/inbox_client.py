@@ -145,7 +145,7 @@ def _slice(wanted: Slice) -> pb.Slice:
 
 def _page(page: pb.Page) -> Page:
     rows = [StoredRow(row.position, row.row) for row in page.rows]
-    return Page(rows, page.more, page.through, page.mark, page.acknowledged)
+    return Page(rows, page.more, page.through, page.mark, page.acknowledged, page.left_out_through)
 
 
 def _mark(mark: Acknowledged) -> pb.Acknowledged:

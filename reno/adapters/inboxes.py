@@ -24,6 +24,7 @@ class GatewayInbox(InboxReader, Protocol):
 
 def inbox_of(settings: Settings, priority: Priority, shards: int) -> Inbox:
     """A processor's. An embedded one is open when this returns (see RocksInbox); Cassandra is connected to with the first request."""
+    max_rows = settings.inbox.max_member_rows
     if settings.inbox.engine == CASSANDRA:
         from reno.adapters.cassandra_inbox import CassandraInbox  # noqa: PLC0415
         from reno.adapters.cassandra_session import CassandraSession  # noqa: PLC0415
@@ -31,12 +32,14 @@ def inbox_of(settings: Settings, priority: Priority, shards: int) -> Inbox:
 
         session = CassandraSession(settings.inbox, STORING)
         timeout_s = settings.gateway.read_timeout_s
-        return CassandraInbox(session, priority, shards, read_timeout_s=timeout_s)
+        return CassandraInbox(
+            session, priority, shards, read_timeout_s=timeout_s, max_member_rows=max_rows
+        )
     from reno.adapters.rocks_inbox import RocksInbox  # noqa: PLC0415
 
     directory = settings.data_dir / "inbox" / priority.word
     owned = parse_shards(settings.processor.shards)
-    return RocksInbox(directory, priority, shards, owned=owned)
+    return RocksInbox(directory, priority, shards, owned=owned, max_member_rows=max_rows)
 
 
 def inbox_reader_of(settings: Settings) -> GatewayInbox:
@@ -47,7 +50,8 @@ def inbox_reader_of(settings: Settings) -> GatewayInbox:
         from reno.adapters.cassandra_session import CassandraSession  # noqa: PLC0415
         from reno.adapters.cassandra_statements import READING  # noqa: PLC0415
 
-        return CassandraReader(CassandraSession(settings.inbox, READING), timeout_s)
+        session = CassandraSession(settings.inbox, READING)
+        return CassandraReader(session, timeout_s, settings.inbox.max_member_rows)
     from reno.adapters.inbox_client import InboxClient  # noqa: PLC0415
 
     return InboxClient({lane: settings.inbox.text(lane) for lane in LANES}, timeout_s)

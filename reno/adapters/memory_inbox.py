@@ -2,8 +2,9 @@
 
 from bisect import bisect_right, insort
 from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
 
-from reno.adapters.paging import fill_page
+from reno.adapters.paging import MAX_MEMBER_ROWS, fill_page
 from reno.domain.member import member_key, shard_of
 from reno.domain.position import mark_of
 from reno.domain.priority import Priority
@@ -31,6 +32,11 @@ class _MemberRows:
             insort(self._positions, position)
         self._rows[position] = (expires_at_ms, row)
 
+    def left_out(self, after: int, mark: int, limit: int) -> int:
+        """The newest position that is not among the newest `limit` up to the mark; 0 where all after `after` are."""
+        index = bisect_right(self._positions, mark) - limit - 1
+        return self._positions[index] if index >= 0 and self._positions[index] > after else 0
+
     def after(self, position: int, mark: int) -> Iterator[tuple[int, int, bytes]]:
         for index in range(bisect_right(self._positions, position), len(self._positions)):
             at = self._positions[index]
@@ -42,8 +48,9 @@ class _MemberRows:
 class MemoryInbox:
     """Serves every lane. `shards` is the count of each lane."""
 
-    def __init__(self, shards: int) -> None:
+    def __init__(self, shards: int, max_member_rows: int = MAX_MEMBER_ROWS) -> None:
         self._shards = shards
+        self._max_member_rows = max_member_rows
         self._rows: dict[tuple[Priority, bytes], _MemberRows] = {}
         self._journals: dict[Shard, dict[_Place, JournalEntry]] = {}
         self._acknowledged: dict[tuple[Priority, bytes, str], int] = {}
@@ -96,13 +103,20 @@ class MemoryInbox:
         mark = self._mark(Shard(priority, shard_of(key, self._shards)))
         rows = self._rows.get((priority, key), _MemberRows())
         kept = self._acknowledged.get((priority, key, wanted.device_id), 0)
-        return fill_page(
-            wanted,
-            rows.after(wanted.after, mark),
-            mark=mark,
-            acknowledged=kept if wanted.device_id else 0,
-            now_ms=now_ms,
-        )
+        acknowledged = kept if wanted.device_id else 0
+
+        def page(after: int) -> Page:
+            return fill_page(
+                replace(wanted, after=after),
+                rows.after(after, mark),
+                mark=mark,
+                acknowledged=acknowledged,
+                now_ms=now_ms,
+            )
+
+        whole = page(wanted.after)
+        left_out = rows.left_out(wanted.after, mark, self._max_member_rows) if whole.more else 0
+        return replace(page(left_out), left_out_through=left_out) if left_out else whole
 
     def _mark(self, shard: Shard) -> int:
         journal = self._journals.get(shard)

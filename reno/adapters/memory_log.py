@@ -1,19 +1,32 @@
 """A log in memory, for tests and simulations: same promises as the real one, except that it ends with its process."""
 
 import asyncio
+import itertools
 import time
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Sequence
+from copy import copy
+from dataclasses import dataclass, field, replace
 
 from reno.domain.priority import Priority
-from reno.ports import LaneInfo, LogAbsent, LogFull, LogRecord, Shard
+from reno.ports import (
+    LaneInfo,
+    LogAbsent,
+    LogFull,
+    LogRecord,
+    LogShorter,
+    LogUnconfirmed,
+    Shard,
+)
 
 MAX_BATCH_RECORDS = 512
 
 
 @dataclass(slots=True)
-class _Lane:
+class Lane:
+    """All that is kept of one; see MemoryLog.restore."""
+
     info: LaneInfo
+    reading: int = 0
     last_sequence: int = 0
     held_bytes: int = 0
     shards: dict[int, dict[int, LogRecord]] = field(default_factory=dict)
@@ -33,8 +46,9 @@ class MemoryLog:
         self._shards = shards
         self._max_bytes = max_bytes
         self._now_ms = now_ms
-        self._lanes: dict[Priority, _Lane] = {}
+        self._lanes: dict[Priority, Lane] = {}
         self._grown = asyncio.Event()
+        self._readings = itertools.count()
         self.dead: dict[tuple[Shard, int], tuple[LogRecord, str]] = {}
 
     async def lane(self, priority: Priority) -> LaneInfo:
@@ -44,7 +58,7 @@ class MemoryLog:
     async def open_lane(self, priority: Priority) -> LaneInfo:
         """Creates the lane where it is missing."""
         if priority not in self._lanes:
-            self._lanes[priority] = _Lane(LaneInfo(0, self._shards))
+            self._lanes[priority] = Lane(LaneInfo(0, self._shards), next(self._readings))
             self._tell()
         return self._lanes[priority].info
 
@@ -63,28 +77,42 @@ class MemoryLog:
         self._tell()
         return record.sequence
 
+    async def raise_generation(self, priority: Priority, to: int) -> None:
+        """Raises LogAbsent."""
+        lane = self._lane(priority)
+        lane.info = replace(lane.info, generation=max(to, lane.info.generation))
+
     async def last_sequence(self, priority: Priority) -> int:
         """Raises LogAbsent."""
         return self._lane(priority).last_sequence
 
     async def read(self, shard: Shard, from_sequence: int) -> AsyncIterator[list[LogRecord]]:
-        """Waits where the lane is missing."""
+        """Waits where the lane is missing. Raises LogShorter."""
         following = from_sequence
+        read_through = 0
+        reading = -1
         while True:
             grown = self._grown
             lane = self._lanes.get(shard.priority)
+            if lane is not None and lane.reading != reading:
+                if lane.last_sequence < read_through:
+                    raise LogShorter(f"ends at {lane.last_sequence}, {read_through} was read")
+                following, reading = from_sequence, lane.reading
             held = lane.shards.get(shard.number, {}) if lane else {}
             batch = [record for sequence, record in held.items() if sequence >= following]
             if batch:
                 batch = batch[:MAX_BATCH_RECORDS]
-                following = batch[-1].sequence + 1
-                yield batch
+                read_through = batch[-1].sequence
+                following = read_through + 1
+                yield [replace(record, reading=reading) for record in batch] if reading else batch
             else:
                 await grown.wait()
 
-    async def purge(self, shard: Shard, through_sequence: int) -> None:
-        """Raises LogAbsent."""
+    async def purge(self, shard: Shard, through_sequence: int, reading: int) -> None:
+        """Raises LogAbsent, LogUnconfirmed."""
         lane = self._lane(shard.priority)
+        if lane.reading != reading:
+            raise LogUnconfirmed("the log must be read again before it is purged")
         held = lane.shards.get(shard.number, {})
         for sequence in [each for each in held if each <= through_sequence]:
             lane.held_bytes -= len(held.pop(sequence).payload)
@@ -93,11 +121,27 @@ class MemoryLog:
         """Raises LogAbsent."""
         return len(self._lane(shard.priority).shards.get(shard.number, {}))
 
-    async def bury(self, shard: Shard, record: LogRecord, why: str) -> None:
+    async def bury(
+        self, shard: Shard, record: LogRecord, why: str, rows: Sequence[int] = ()
+    ) -> None:
         """Kept in `dead`."""
         self.dead.setdefault((shard, record.sequence), (record, why))
 
-    def _lane(self, priority: Priority) -> _Lane:
+    def saved(self, priority: Priority) -> Lane:
+        """A copy of the lane as it is now."""
+        lane = self._lane(priority)
+        shards = {number: dict(records) for number, records in lane.shards.items()}
+        return replace(lane, shards=shards, sequences=copy(lane.sequences))
+
+    def restore(self, priority: Priority, lane: Lane | None) -> None:
+        """The lane as it was saved, once; None: it is gone."""
+        self._lanes.pop(priority, None)
+        if lane is not None:
+            lane.reading = next(self._readings)
+            self._lanes[priority] = lane
+        self._tell()
+
+    def _lane(self, priority: Priority) -> Lane:
         if priority not in self._lanes:
             raise LogAbsent(priority.word)
         return self._lanes[priority]

@@ -41,6 +41,9 @@ class NothingDecided(nats_errors.Error):
 class FailFastClient(Client):
     """nats-py's client, except that a broken connection forgets what it has not sent, fails what is under way and waits for no peer, and that no error of the server's ends it for good."""
 
+    breaks = 0
+    """Of connections that were up."""
+
     async def _process_op_err(self, e: Exception) -> None:
         if not self.is_closed and not self.is_reconnecting:
             # Subscriptions are replayed from their list; everything else unsent has a caller who gave up.
@@ -51,6 +54,7 @@ class FailFastClient(Client):
                     answer.set_exception(Interrupted())
             # close() alone waits until a frozen peer has read what is buffered.
             self._abort()
+            self.breaks += 1
         await super()._process_op_err(e)
 
     async def _connect_to_server(self, s: Srv) -> None:
@@ -140,6 +144,11 @@ class NatsConnection:
     def is_connected(self) -> bool:
         """False while reconnecting."""
         return self._client.is_connected
+
+    @property
+    def connected_for(self) -> int:
+        """Another number for every connection: what was true of the log over one need not be true over the next."""
+        return self._client.breaks
 
     async def is_synced(self, timeout_s: float = 1.0) -> bool:
         """The servers say that they sync before they confirm; see are_synced."""

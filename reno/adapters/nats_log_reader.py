@@ -1,7 +1,9 @@
 """The log as a shard's owner sees it, on JetStream."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import itertools
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 import structlog
 from nats.js.api import Header, StreamConfig, StreamInfo
@@ -10,6 +12,11 @@ from reno.adapters.nats_connection import NatsConnection
 from reno.adapters.nats_log_writer import publish
 from reno.adapters.nats_names import (
     DEAD_STREAM,
+    GENERATION_KEY,
+    ROWS_HEADER,
+    SEQUENCE_HEADER,
+    TIMESTAMP_HEADER,
+    WHY_HEADER,
     dead_config,
     dead_subject_of,
     lane_config,
@@ -17,16 +24,14 @@ from reno.adapters.nats_names import (
     stream_of,
     subject_of,
 )
-from reno.adapters.nats_tail import LogShorter, NatsTail, TailBroken
+from reno.adapters.nats_tail import NatsTail, TailBroken
 from reno.config.settings import LogSettings
 from reno.domain.priority import Priority
-from reno.ports import LaneInfo, LogAbsent, LogRecord, Shard
+from reno.ports import LaneInfo, LogAbsent, LogRecord, LogShorter, LogUnconfirmed, Shard
 
 _log = structlog.get_logger()
 
 REOPEN_S = 0.25
-SHORTER_S = 5.0
-"""A log that says for this long that it ends before what was read has lost it."""
 
 MAX_WHY_CHARACTERS = 1000
 
@@ -48,6 +53,9 @@ class NatsLogReader:
         self._dead_letter_max_bytes = dead_letter_max_bytes
         self._max_batch_records = max_batch_records
         self._max_batch_bytes = max_batch_bytes
+        self._readings = itertools.count(1)
+        self._tails: dict[Shard, NatsTail] = {}
+        """The newest of each shard."""
 
     async def open_lane(self, priority: Priority) -> LaneInfo:
         """A stream that is there stays as it is, whatever the settings say. Raises LogAbsent, also where the server has no room for the stream."""
@@ -59,32 +67,36 @@ class NatsLogReader:
             info = await self._info(stream)
         return lane_info(stream, info.config.metadata)
 
+    async def raise_generation(self, priority: Priority, to: int) -> None:
+        """See LogReader. The server compares nothing: of two changes of a stream's settings at once the later one stands, and a generation that fell by it is raised again."""
+        stream = stream_of(priority)
+        config = (await self._info(stream)).config
+        if lane_info(stream, config.metadata).generation >= to:
+            return
+        metadata = {**(config.metadata or {}), GENERATION_KEY: str(to)}
+        await self._connection.ask(
+            self._connection.jetstream.update_stream(replace(config, metadata=metadata))
+        )
+
     async def last_sequence(self, priority: Priority) -> int:
         """0 where nothing was ever stored. Raises LogAbsent."""
         return (await self._info(stream_of(priority))).state.last_seq
 
     async def read(self, shard: Shard, from_sequence: int) -> AsyncIterator[list[LogRecord]]:
-        """See LogReader. Waits while the log is away; raises LogAbsent only where it came back shorter than what was read."""
-        following = from_sequence
+        """See LogReader. Waits while the log is away."""
+        read_through = 0
         tail: NatsTail | None = None
         trouble = ""
-        clock_s = asyncio.get_running_loop().time
-        shorter_since_s: float | None = None
         try:
             while True:
                 try:
                     if tail is None:
                         tail = self._tail(shard)
-                        await tail.open(following)
+                        await tail.open(from_sequence, read_through)
                     batch = await tail.next_batch()
+                except LogShorter:
+                    raise
                 except (TailBroken, LogAbsent) as error:
-                    # A new leader may not have caught up yet with what was read from the old one.
-                    if not isinstance(error, LogShorter):
-                        shorter_since_s = None
-                    elif shorter_since_s is None:
-                        shorter_since_s = clock_s()
-                    elif clock_s() - shorter_since_s >= SHORTER_S:
-                        raise
                     if str(error) != trouble:
                         trouble = str(error)
                         _log.warning("log read again", shard=str(shard), why=trouble)
@@ -94,17 +106,19 @@ class NatsLogReader:
                     await asyncio.sleep(REOPEN_S)
                     continue
                 trouble = ""
-                shorter_since_s = None
-                following = batch[-1].sequence + 1
+                read_through = max(read_through, batch[-1].sequence)
                 yield batch
         finally:
             if tail is not None:
                 await tail.close()
 
-    async def purge(self, shard: Shard, through_sequence: int) -> None:
-        """May be repeated. Raises LogAbsent where the server did not say that it is done."""
+    async def purge(self, shard: Shard, through_sequence: int, reading: int) -> None:
+        """See LogReader. Raises LogAbsent where the server did not say that it is done."""
         if through_sequence < 1:
             return
+        tail = self._tails.get(shard)
+        if tail is None or tail.reading != reading or not tail.is_sound:
+            raise LogUnconfirmed("the log must be read again before it is purged")
         stream = stream_of(shard.priority)
         # The server keeps the sequence that it is given.
         await self._connection.ask(
@@ -119,15 +133,19 @@ class NatsLogReader:
         info = await self._info(stream_of(shard.priority), subject)
         return (info.state.subjects or {}).get(subject, 0)
 
-    async def bury(self, shard: Shard, record: LogRecord, why: str) -> None:
+    async def bury(
+        self, shard: Shard, record: LogRecord, why: str, rows: Sequence[int] = ()
+    ) -> None:
         """See LogReader. A repeat within two minutes is kept once."""
         try:
-            await self._publish_dead(shard, record, why)
+            await self._publish_dead(shard, record, why, rows)
         except LogAbsent:
             await self._create(dead_config(self._dead_letter_max_bytes, self._settings.replicas))
-            await self._publish_dead(shard, record, why)
+            await self._publish_dead(shard, record, why, rows)
 
-    async def _publish_dead(self, shard: Shard, record: LogRecord, why: str) -> None:
+    async def _publish_dead(
+        self, shard: Shard, record: LogRecord, why: str, rows: Sequence[int]
+    ) -> None:
         place = f"{shard.priority.word}.{shard.number}.{record.sequence}.{record.timestamp_ms}"
         await publish(
             self._connection,
@@ -136,9 +154,10 @@ class NatsLogReader:
             record.payload,
             {
                 Header.MSG_ID.value: f"dead.{place}",
-                "Reno-Why": " ".join(why.split())[:MAX_WHY_CHARACTERS],
-                "Reno-Sequence": str(record.sequence),
-                "Reno-Timestamp-Ms": str(record.timestamp_ms),
+                WHY_HEADER: " ".join(why.split())[:MAX_WHY_CHARACTERS],
+                SEQUENCE_HEADER: str(record.sequence),
+                TIMESTAMP_HEADER: str(record.timestamp_ms),
+                ROWS_HEADER: " ".join(map(str, rows)),
             },
             self._settings.publish_timeout_s,
         )
@@ -157,10 +176,12 @@ class NatsLogReader:
         return info
 
     def _tail(self, shard: Shard) -> NatsTail:
-        return NatsTail(
+        self._tails[shard] = tail = NatsTail(
             self._connection,
             stream_of(shard.priority),
             subject_of(shard),
             self._max_batch_records,
             self._max_batch_bytes,
+            next(self._readings),
         )
+        return tail

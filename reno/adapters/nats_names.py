@@ -13,6 +13,12 @@ DUPLICATE_WINDOW_S = 120.0
 """How long the log knows a message id again; the fold knows envelopes for longer."""
 
 DEAD_STREAM = "RENO_DEAD"
+DEAD_SUBJECTS = "reno.dead.>"
+WHY_HEADER = "Reno-Why"
+SEQUENCE_HEADER = "Reno-Sequence"
+TIMESTAMP_HEADER = "Reno-Timestamp-Ms"
+ROWS_HEADER = "Reno-Rows"
+"""Of a dead letter: why it is one, where the message stood in its lane's log, and which rows of the envelope it is about."""
 
 
 def stream_of(priority: Priority) -> str:
@@ -28,6 +34,15 @@ def subject_of(shard: Shard) -> str:
 def dead_subject_of(shard: Shard) -> str:
     """Where the shard's dead letters are."""
     return f"reno.dead.{shard.priority.word}.{shard.number}"
+
+
+def shard_of_dead_subject(subject: str) -> Shard:
+    """Raises ValueError."""
+    lane, _, number = subject.removeprefix("reno.dead.").partition(".")
+    try:
+        return Shard(Priority[lane.upper()], int(number))
+    except KeyError as error:
+        raise ValueError(f"no dead letter's subject: {subject}") from error
 
 
 def inbox_prefix(user: str) -> str:
@@ -48,7 +63,7 @@ def lane_config(priority: Priority, settings: LogSettings) -> StreamConfig:
 
 def dead_config(max_bytes: int, replicas: int) -> StreamConfig:
     """The dead letters' stream as it is created."""
-    return _config(DEAD_STREAM, "reno.dead.>", max_bytes, replicas, {})
+    return _config(DEAD_STREAM, DEAD_SUBJECTS, max_bytes, replicas, {})
 
 
 def lane_info(stream: str, metadata: dict[str, str] | None) -> LaneInfo:

@@ -9,6 +9,7 @@ from reno.domain.priority import LANES, Priority
 
 ACCOUNT = "RENO"
 INGESTION = "ingestion"
+OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,12 @@ def processor_user(priority: Priority) -> str:
 
 
 def permissions() -> Mapping[str, Permissions]:
-    """By user: ingestion, and a processor for each lane."""
-    return {INGESTION: _ingestion(), **{processor_user(lane): _processor(lane) for lane in LANES}}
+    """By user: ingestion, a processor for each lane, and who looks after dead letters."""
+    return {
+        INGESTION: _ingestion(),
+        **{processor_user(lane): _processor(lane) for lane in LANES},
+        OPERATOR: _operator(),
+    }
 
 
 def password_variable(user: str) -> str:
@@ -62,12 +67,26 @@ def _ingestion() -> Permissions:
     )
 
 
+def _operator() -> Permissions:
+    return Permissions(
+        publish=[
+            "reno.events.>",
+            *(f"$JS.API.STREAM.INFO.{stream_of(lane)}" for lane in LANES),
+            f"$JS.API.STREAM.INFO.{DEAD_STREAM}",
+            f"$JS.API.STREAM.MSG.GET.{DEAD_STREAM}",
+            f"$JS.API.STREAM.MSG.DELETE.{DEAD_STREAM}",
+        ],
+        subscribe=[f"{inbox_prefix(OPERATOR)}.>"],
+    )
+
+
 def _processor(lane: Priority) -> Permissions:
     stream = stream_of(lane)
     return Permissions(
         publish=[
             f"$JS.API.STREAM.INFO.{stream}",
             f"$JS.API.STREAM.CREATE.{stream}",
+            f"$JS.API.STREAM.UPDATE.{stream}",
             f"$JS.API.STREAM.PURGE.{stream}",
             f"$JS.API.CONSUMER.CREATE.{stream}.*.reno.events.{lane.word}.*",
             f"$JS.API.CONSUMER.MSG.NEXT.{stream}.*",

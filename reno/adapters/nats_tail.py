@@ -15,7 +15,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from reno.adapters.nats_connection import NatsConnection
 from reno.adapters.nats_delivery import Broken, Ended, place_of, word_of
-from reno.ports import LogAbsent, LogRecord
+from reno.ports import LogAbsent, LogRecord, LogShorter
 
 HEARTBEAT_S = 0.5
 SILENCE_S = 1.25
@@ -33,10 +33,6 @@ class TailBroken(Exception):
     """Nothing more comes from this consumer; begin another after the last record that was handed out."""
 
 
-class LogShorter(LogAbsent):
-    """The log ends before what was read from it: it was restored or made anew, and waiting would skip what it gets next."""
-
-
 class NatsTail:
     """At most max_records and 1.5 times max_bytes are buffered. Raises ValueError for limits below 2 records or MIN_BYTES."""
 
@@ -47,6 +43,7 @@ class NatsTail:
         subject: str,
         max_records: int,
         max_bytes: int,
+        reading: int = 0,
     ) -> None:
         if max_records < 2 or max_bytes < MIN_BYTES:
             raise ValueError(f"limits too small: {max_records} records, {max_bytes} bytes")
@@ -55,6 +52,10 @@ class NatsTail:
         self._subject = subject
         self._max_records = max_records
         self._max_bytes = max_bytes
+        self.reading = reading
+        """Given to every record."""
+        self._connected_for = 0
+        self._is_broken = False
         self._arrived: deque[Msg] = deque()
         self._arrived_bytes = 0
         self._wake = asyncio.Event()
@@ -65,13 +66,19 @@ class NatsTail:
         self._wanted = 0
         self._delivered = 0
 
-    async def open(self, from_sequence: int) -> None:
+    @property
+    def is_sound(self) -> bool:
+        """Nothing says that the log could be another one than what this tail reads."""
+        return not self._is_broken and self._connected_for == self._connection.connected_for
+
+    async def open(self, from_sequence: int, read_through: int = 0) -> None:
         """Raises LogAbsent, LogShorter."""
+        self._connected_for = self._connection.connected_for
         jetstream = self._connection.jetstream
         info = await self._connection.ask(jetstream.stream_info(self._stream))
-        if info.state.last_seq < from_sequence - 1:
+        if info.state.last_seq < read_through:
             raise LogShorter(
-                f"{self._stream} ends at {info.state.last_seq}, {from_sequence - 1} was read"
+                f"{self._stream} ends at {info.state.last_seq}, {read_through} was read"
             )
         client = self._connection.client
         self._inbox = client.new_inbox()
@@ -95,6 +102,13 @@ class NatsTail:
 
     async def next_batch(self) -> list[LogRecord]:
         """Waits for at least one record. Raises TailBroken."""
+        try:
+            return await self._next_batch()
+        except TailBroken:
+            self._is_broken = True
+            raise
+
+    async def _next_batch(self) -> list[LogRecord]:
         while True:
             self._wake.clear()
             records = self._take()
@@ -118,6 +132,9 @@ class NatsTail:
     async def _arrive(self, message: Msg) -> None:
         self._arrived.append(message)
         self._arrived_bytes += len(message.data)
+        if not message.reply and isinstance(word_of(message.headers or {}), Broken):
+            # Known before it is this message's turn: a stream that was deleted says so here.
+            self._is_broken = True
         self._wake.set()
 
     def _take(self) -> list[LogRecord]:
@@ -148,7 +165,7 @@ class NatsTail:
             raise TailBroken(f"lost between {self._delivered} and {place.delivered}")
         self._delivered = place.delivered
         self._wanted -= 1
-        return LogRecord(place.sequence, place.timestamp_ms, message.data)
+        return LogRecord(place.sequence, place.timestamp_ms, message.data, self.reading)
 
     def _heed(self, headers: dict[str, str]) -> None:
         word = word_of(headers)

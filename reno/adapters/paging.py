@@ -5,6 +5,9 @@ from collections.abc import Iterable
 from reno.gates import is_expired
 from reno.ports import Page, Slice, StoredRow
 
+MAX_MEMBER_ROWS = 20_000
+"""See reno.config.settings.InboxSettings.max_member_rows."""
+
 MAX_LOOKED_AT = 4096
 """Rows that one page may step over or take: a member with many expired rows is read in several pages."""
 

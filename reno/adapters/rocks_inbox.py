@@ -2,15 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from rocksdict import RdictIter, WriteBatch
+from rocksdict import WriteBatch
 
 from reno.adapters import inbox_keys as keys
+from reno.adapters import rocks_rows
 from reno.adapters.journal_search import first_place
 from reno.adapters.kept_shards import KeptShards
-from reno.adapters.paging import fill_page
+from reno.adapters.paging import MAX_MEMBER_ROWS
 from reno.adapters.rocks_directory import RocksDirectory
 from reno.adapters.rocks_writer import RocksWriter
 from reno.domain.member import member_key
@@ -50,9 +52,11 @@ class RocksInbox:
         *,
         owned: ShardSet = ALL_SHARDS,
         keep_s: int = KEEP_S,
+        max_member_rows: int = MAX_MEMBER_ROWS,
     ) -> None:
         self._priority = priority
         self._shards = shards
+        self._max_member_rows = max_member_rows
         self._kept_shards = KeptShards(owned, shards)
         kept = "" if owned.numbers is None else str(owned)
         self._directory = RocksDirectory(directory, priority, shards, keep_s, kept)
@@ -71,6 +75,10 @@ class RocksInbox:
                 await asyncio.sleep(0)
                 self._expect(priority)
             self._read_turn(slices, pages, now_ms)
+        for index, page in enumerate(pages):
+            # Who reads to the end in one page does not look far back.
+            if page.more:
+                pages[index] = await self._newest_shown(slices[index], page, now_ms)
         return pages
 
     async def keep_acknowledged(self, priority: Priority, marks: Sequence[Acknowledged]) -> None:
@@ -167,17 +175,28 @@ class RocksInbox:
         for wanted, owner, acknowledged in zip(turn, owners, kept, strict=True):
             mark = marks[self._kept_shards.home(owner)]
             prefix = keys.rows_prefix(owner, self._priority)
-            page = fill_page(
-                wanted,
-                _rows(cursor, prefix, wanted.after, mark),
-                mark=mark,
-                acknowledged=acknowledged,
-                now_ms=now_ms,
-            )
+            page = rocks_rows.page(cursor, prefix, wanted, mark, acknowledged, now_ms)
             pages.append(page)
             rows += len(page.rows)
             if rows >= TURN_ROWS:
                 return
+
+    async def _newest_shown(self, wanted: Slice, page: Page, now_ms: int) -> Page:
+        """The page, or where it would show more rows than the limit, the newest ones' first page."""
+        prefix = keys.rows_prefix(member_key(wanted.tenant, wanted.member_id), self._priority)
+        counted, before = 0, page.mark + 1
+        while counted <= self._max_member_rows:
+            await asyncio.sleep(0)
+            self._expect(self._priority)
+            most = min(self._max_member_rows + 1 - counted, TURN_ROWS)
+            cursor = self._directory.rows.iter()
+            found = rocks_rows.newest(cursor, prefix, before, wanted.after, most)
+            if len(found) < most:
+                return page
+            counted, before = counted + most, found[-1]
+        newest = replace(wanted, after=before)
+        shown = rocks_rows.page(cursor, prefix, newest, page.mark, page.acknowledged, now_ms)
+        return replace(shown, left_out_through=before)
 
     def _kept(self, turn: Sequence[Slice], owners: Sequence[bytes]) -> list[int]:
         asked = {
@@ -250,7 +269,7 @@ class RocksInbox:
         prefix = keys.journal_prefix(self._priority, shard.number)
         cursor = self._directory.journal.iter()
         cursor.seek(keys.journal_key(prefix, place))
-        found = keys.place_after(prefix, cursor.key()) if _is_valid(cursor) else None
+        found = keys.place_after(prefix, cursor.key()) if rocks_rows.is_valid(cursor) else None
         if found is None:
             raise Unavailable(Reason.NOT_READY, "the newest journal entry is gone")
         return found
@@ -261,7 +280,7 @@ class RocksInbox:
         cursor = self._directory.journal.iter()
         cursor.seek(keys.journal_key(prefix, first))
         entries: list[tuple[int, JournalEntry]] = []
-        while len(entries) < TURN_ENTRIES and _is_valid(cursor):
+        while len(entries) < TURN_ENTRIES and rocks_rows.is_valid(cursor):
             place = keys.place_after(prefix, cursor.key())
             if place is None or place > newest:
                 break
@@ -272,28 +291,3 @@ class RocksInbox:
 
 def _mark(place: int) -> int:
     return mark_of(*keys.parts_of_place(place))
-
-
-def _rows(
-    cursor: RdictIter, prefix: bytes, after: int, mark: int
-) -> Iterator[tuple[int, int, bytes]]:
-    if after >= mark:
-        return
-    cursor.seek(prefix + (after + 1).to_bytes(8, "big"))
-    while _is_valid(cursor):
-        position = keys.position_after(prefix, cursor.key())
-        if position is None or position > mark:
-            return
-        yield (position, *keys.row_of(cursor.value()))
-        cursor.next()
-
-
-def _is_valid(cursor: RdictIter) -> bool:
-    """An iterator that met a broken block looks as if it were at the end: ask it. Raises errors.Unavailable."""
-    if cursor.valid():
-        return True
-    try:
-        cursor.status()
-    except Exception as error:
-        raise Unavailable(Reason.NOT_READY, f"the inbox cannot read: {error}") from error
-    return False

@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 from reno.cli import (
     catalogue,
     config,
+    dlq,
     doctor,
     mesh,
     nats,
@@ -58,6 +59,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(mesh.app, name="mesh")
 app.add_typer(nats.app, name="nats")
 app.add_typer(schema.app, name="schema")
+app.add_typer(dlq.app, name="dlq")
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo)
 

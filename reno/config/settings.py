@@ -61,6 +61,8 @@ class InboxSettings(CassandraSettings):
     """Which inbox, and where it is. Embedded: where gateways read each lane's embedded inbox: HOST:PORT, or where several processors share the lane "0-1=HOST:PORT 2-3=HOST:PORT". Cassandra: its own settings; gateways read there."""
 
     engine: Annotated[str, Field(pattern="^(embedded|cassandra)$")] = "embedded"
+    max_member_rows: Count = 20_000
+    """Of a member and lane that a read shows, expired ones among them: of more the newest (GAP OVERFLOW)."""
     high: Places = "127.0.0.1:7413"
     medium: Places = "127.0.0.1:7414"
     low: Places = "127.0.0.1:7415"
@@ -153,6 +155,8 @@ class ProcessorSettings(Section):
     explain_s: Seconds = 86_400.0
     """The journal is kept for this long, or the longest duplicate window where that is longer."""
     retry_s: Seconds = 0.5
+    fork_after_s: Seconds = 5.0
+    """A log that ends for so long before what was processed from it has lost the rest: a new generation begins. A new leader of a cluster may need a moment."""
     dead_letter_max_bytes: Count = 1 << 28
     """Of the stream that keeps what could not be processed."""
 

@@ -7,6 +7,7 @@ INDEX_BITS = 12
 MAX_EVENTS_PER_ENVELOPE = (1 << INDEX_BITS) - 1
 """One index is kept free, so that a mark lies above every event of its envelope."""
 
+MAX_GENERATION = (1 << GENERATION_BITS) - 1
 MAX_SEQUENCE = (1 << SEQUENCE_BITS) - 1
 MAX_POSITION = (1 << (GENERATION_BITS + SEQUENCE_BITS + INDEX_BITS)) - 1
 
@@ -14,7 +15,7 @@ MAX_POSITION = (1 << (GENERATION_BITS + SEQUENCE_BITS + INDEX_BITS)) - 1
 def position_of(generation: int, sequence: int, index: int) -> int:
     """Raises ValueError where a part does not fit: positions must never wrap."""
     if not (
-        0 <= generation < 1 << GENERATION_BITS
+        0 <= generation <= MAX_GENERATION
         and 0 <= sequence <= MAX_SEQUENCE
         and 0 <= index < 1 << INDEX_BITS
     ):
@@ -29,10 +30,15 @@ def mark_of(generation: int, sequence: int) -> int:
     return position_of(generation, sequence, MAX_EVENTS_PER_ENVELOPE)
 
 
+def generation_of(position: int) -> int:
+    """The first part."""
+    return position >> (SEQUENCE_BITS + INDEX_BITS)
+
+
 def parts_of(position: int) -> tuple[int, int, int]:
     """(generation, sequence, index)."""
     return (
-        position >> (SEQUENCE_BITS + INDEX_BITS),
+        generation_of(position),
         position >> INDEX_BITS & MAX_SEQUENCE,
         position & MAX_EVENTS_PER_ENVELOPE,
     )

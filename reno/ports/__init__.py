@@ -19,6 +19,7 @@ from reno.ports.log import (
     LogFull,
     LogReader,
     LogRecord,
+    LogShorter,
     LogUnconfirmed,
     LogWriter,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "LogFull",
     "LogReader",
     "LogRecord",
+    "LogShorter",
     "LogUnconfirmed",
     "LogWriter",
     "Page",

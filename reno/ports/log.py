@@ -1,6 +1,6 @@
 """The log between the doors and the processors: what its two ends need."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +15,8 @@ class LogRecord:
     sequence: int
     timestamp_ms: int
     payload: bytes
+    reading: int = 0
+    """Which uninterrupted reading of the log it came with: see LogReader.purge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,10 @@ class LogFull(Exception):
 
 class LogAbsent(Exception):
     """The lane's stream does not exist or no server answers for it; nothing was stored by this attempt."""
+
+
+class LogShorter(LogAbsent):
+    """The log ends before what was read from it: it was restored or made anew."""
 
 
 class LogUnconfirmed(Exception):
@@ -56,22 +62,30 @@ class LogReader(Protocol):
         """Creates the lane's stream where it is missing."""
         ...
 
+    async def raise_generation(self, priority: Priority, to: int) -> None:
+        """Done when the lane has this generation or a later one. May be repeated, by several at once. Raises LogAbsent."""
+        ...
+
     async def last_sequence(self, priority: Priority) -> int:
         """Of the whole stream; survives purges."""
         ...
 
     def read(self, shard: Shard, from_sequence: int) -> AsyncIterator[list[LogRecord]]:
-        """What is there, in log order and in batches, then what comes; ends never. Survives reconnects of the server."""
+        """What is there, in log order and in batches, then what comes; ends never. After a break the log may be another one: it is read again from `from_sequence`,
+        as another reading, and whoever knows what it held compares. Raises LogShorter."""
         ...
 
-    async def purge(self, shard: Shard, through_sequence: int) -> None:
-        """Drops the shard's messages up to and including the sequence."""
+    async def purge(self, shard: Shard, through_sequence: int, reading: int) -> None:
+        """Drops the shard's messages up to and including the sequence, all of which came, or were gone, with this reading. Raises LogUnconfirmed where it was interrupted
+        since, so that nothing is dropped unread, and LogAbsent."""
         ...
 
     async def lag(self, shard: Shard) -> int:
         """Messages of the shard that are not purged yet."""
         ...
 
-    async def bury(self, shard: Shard, record: LogRecord, why: str) -> None:
-        """Keeps what cannot be processed in the dead-letter stream; on disk when it returns. Raises LogAbsent, LogFull, LogUnconfirmed."""
+    async def bury(
+        self, shard: Shard, record: LogRecord, why: str, rows: Sequence[int] = ()
+    ) -> None:
+        """Keeps what cannot be processed in the dead-letter stream; on disk when it returns. `rows`: those of the envelope that it is about; none: all of the message. Raises LogAbsent, LogFull, LogUnconfirmed."""
         ...

@@ -27,6 +27,11 @@ deliver_failures = _meter.create_counter(
 lookup_failures = _meter.create_counter(
     "reno.processor.lookup_failures", "{call}", "Look-ups that no presence replica answered in time"
 )
+dead_letters_lost = _meter.create_counter(
+    "reno.processor.dead_letters_lost",
+    "{message}",
+    "Messages that could not be processed, nor kept: the dead-letter stream is full",
+)
 inbox_read_failures = _meter.create_counter(
     "reno.gateway.inbox_read_failures", "{call}", "Inbox reads that a lane did not answer in time"
 )

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from reno.v1 import event_pb2 as reno_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1breno/v1/inbox_service.proto\x12\x07reno.v1\x1a\x13reno/v1/event.proto\"R\n\x0bReadRequest\x12#\n\x08priority\x18\x01 \x01(\x0e\x32\x11.reno.v1.Priority\x12\x1e\n\x06slices\x18\x02 \x03(\x0b\x32\x0e.reno.v1.Slice\"q\n\x05Slice\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12\x11\n\tdevice_id\x18\x03 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x04 \x01(\x03\x12\x10\n\x08max_rows\x18\x05 \x01(\x05\x12\x11\n\tmax_bytes\x18\x06 \x01(\x05\",\n\x0cReadResponse\x12\x1c\n\x05pages\x18\x01 \x03(\x0b\x32\r.reno.v1.Page\"k\n\x04Page\x12 \n\x04rows\x18\x01 \x03(\x0b\x32\x12.reno.v1.StoredRow\x12\x0c\n\x04more\x18\x02 \x01(\x08\x12\x0f\n\x07through\x18\x03 \x01(\x03\x12\x0c\n\x04mark\x18\x04 \x01(\x03\x12\x14\n\x0c\x61\x63knowledged\x18\x05 \x01(\x03\"*\n\tStoredRow\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x0b\n\x03row\x18\x02 \x01(\x0c\"k\n\x17KeepAcknowledgedRequest\x12#\n\x08priority\x18\x01 \x01(\x0e\x32\x11.reno.v1.Priority\x12+\n\x0c\x61\x63knowledged\x18\x02 \x03(\x0b\x32\x15.reno.v1.Acknowledged\"V\n\x0c\x41\x63knowledged\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12\x11\n\tdevice_id\x18\x03 \x01(\t\x12\x10\n\x08position\x18\x04 \x01(\x03\"\x1a\n\x18KeepAcknowledgedResponse2\x9c\x01\n\x0cInboxService\x12\x33\n\x04Read\x12\x14.reno.v1.ReadRequest\x1a\x15.reno.v1.ReadResponse\x12W\n\x10KeepAcknowledged\x12 .reno.v1.KeepAcknowledgedRequest\x1a!.reno.v1.KeepAcknowledgedResponseBB\n\nio.reno.v1P\x01Z2github.com/reno-mesh/reno/clients/go/renov1;renov1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1breno/v1/inbox_service.proto\x12\x07reno.v1\x1a\x13reno/v1/event.proto\"R\n\x0bReadRequest\x12#\n\x08priority\x18\x01 \x01(\x0e\x32\x11.reno.v1.Priority\x12\x1e\n\x06slices\x18\x02 \x03(\x0b\x32\x0e.reno.v1.Slice\"q\n\x05Slice\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12\x11\n\tdevice_id\x18\x03 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x04 \x01(\x03\x12\x10\n\x08max_rows\x18\x05 \x01(\x05\x12\x11\n\tmax_bytes\x18\x06 \x01(\x05\",\n\x0cReadResponse\x12\x1c\n\x05pages\x18\x01 \x03(\x0b\x32\r.reno.v1.Page\"\x85\x01\n\x04Page\x12 \n\x04rows\x18\x01 \x03(\x0b\x32\x12.reno.v1.StoredRow\x12\x0c\n\x04more\x18\x02 \x01(\x08\x12\x0f\n\x07through\x18\x03 \x01(\x03\x12\x0c\n\x04mark\x18\x04 \x01(\x03\x12\x14\n\x0c\x61\x63knowledged\x18\x05 \x01(\x03\x12\x18\n\x10left_out_through\x18\x06 \x01(\x03\"*\n\tStoredRow\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x0b\n\x03row\x18\x02 \x01(\x0c\"k\n\x17KeepAcknowledgedRequest\x12#\n\x08priority\x18\x01 \x01(\x0e\x32\x11.reno.v1.Priority\x12+\n\x0c\x61\x63knowledged\x18\x02 \x03(\x0b\x32\x15.reno.v1.Acknowledged\"V\n\x0c\x41\x63knowledged\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12\x11\n\tdevice_id\x18\x03 \x01(\t\x12\x10\n\x08position\x18\x04 \x01(\x03\"\x1a\n\x18KeepAcknowledgedResponse2\x9c\x01\n\x0cInboxService\x12\x33\n\x04Read\x12\x14.reno.v1.ReadRequest\x1a\x15.reno.v1.ReadResponse\x12W\n\x10KeepAcknowledged\x12 .reno.v1.KeepAcknowledgedRequest\x1a!.reno.v1.KeepAcknowledgedResponseBB\n\nio.reno.v1P\x01Z2github.com/reno-mesh/reno/clients/go/renov1;renov1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,16 +39,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SLICE']._serialized_end=258
   _globals['_READRESPONSE']._serialized_start=260
   _globals['_READRESPONSE']._serialized_end=304
-  _globals['_PAGE']._serialized_start=306
-  _globals['_PAGE']._serialized_end=413
-  _globals['_STOREDROW']._serialized_start=415
-  _globals['_STOREDROW']._serialized_end=457
-  _globals['_KEEPACKNOWLEDGEDREQUEST']._serialized_start=459
-  _globals['_KEEPACKNOWLEDGEDREQUEST']._serialized_end=566
-  _globals['_ACKNOWLEDGED']._serialized_start=568
-  _globals['_ACKNOWLEDGED']._serialized_end=654
-  _globals['_KEEPACKNOWLEDGEDRESPONSE']._serialized_start=656
-  _globals['_KEEPACKNOWLEDGEDRESPONSE']._serialized_end=682
-  _globals['_INBOXSERVICE']._serialized_start=685
-  _globals['_INBOXSERVICE']._serialized_end=841
+  _globals['_PAGE']._serialized_start=307
+  _globals['_PAGE']._serialized_end=440
+  _globals['_STOREDROW']._serialized_start=442
+  _globals['_STOREDROW']._serialized_end=484
+  _globals['_KEEPACKNOWLEDGEDREQUEST']._serialized_start=486
+  _globals['_KEEPACKNOWLEDGEDREQUEST']._serialized_end=593
+  _globals['_ACKNOWLEDGED']._serialized_start=595
+  _globals['_ACKNOWLEDGED']._serialized_end=681
+  _globals['_KEEPACKNOWLEDGEDRESPONSE']._serialized_start=683
+  _globals['_KEEPACKNOWLEDGEDRESPONSE']._serialized_end=709
+  _globals['_INBOXSERVICE']._serialized_start=712
+  _globals['_INBOXSERVICE']._serialized_end=868
 # @@protoc_insertion_point(module_scope)

@@ -124,6 +124,7 @@ class Page(_message.Message):
     THROUGH_FIELD_NUMBER: _builtins.int
     MARK_FIELD_NUMBER: _builtins.int
     ACKNOWLEDGED_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_THROUGH_FIELD_NUMBER: _builtins.int
     more: _builtins.bool
     """There may be rows after through."""
     through: _builtins.int
@@ -132,6 +133,8 @@ class Page(_message.Message):
     """The shard's mark: every row up to it can be read."""
     acknowledged: _builtins.int
     """What the device acknowledged; 0 when nothing, or when no device was named."""
+    left_out_through: _builtins.int
+    """Rows after slice.after and up to this position are left out: the member has more than a read shows. 0: none is."""
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___StoredRow]:
         """Rows that are not expired, oldest first."""
@@ -144,10 +147,11 @@ class Page(_message.Message):
         through: _builtins.int = ...,
         mark: _builtins.int = ...,
         acknowledged: _builtins.int = ...,
+        left_out_through: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "mark", b"mark", "more", b"more", "rows", b"rows", "through", b"through"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "left_out_through", b"left_out_through", "mark", b"mark", "more", b"more", "rows", b"rows", "through", b"through"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

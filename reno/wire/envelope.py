@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from google.protobuf.message import DecodeError
 
+from reno.domain.member import IDENTITY_BYTES
 from reno.v1.envelope_pb2 import Envelope, Row
 from reno.v1.journal_pb2 import JournalEntry as JournalEntryProto
 
@@ -41,6 +42,14 @@ def open_row(row: bytes) -> Row:
         return Row.FromString(row)
     except DecodeError as error:
         raise Unreadable("not a row") from error
+
+
+def open_event(row: bytes) -> Row:
+    """A row that can be processed. Raises Unreadable."""
+    opened = open_row(row)
+    if len(opened.identity) != IDENTITY_BYTES or not opened.member_id:
+        raise Unreadable("a row without a member or an identity")
+    return opened
 
 
 def open_journal_entry(value: bytes) -> JournalEntryProto:

@@ -14,6 +14,7 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from reno.cli.tether import tethered
 from tests.e2e.running import STOP_TIMEOUT_S
 from tests.servers.nats import free_port
 
@@ -34,12 +35,14 @@ class Member:
     environment: Mapping[str, str]
     health: tuple[str, str]
     log: Path
+    program: str = "reno.cli.main"
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        command = [sys.executable, "-m", self.program, "serve", *self.arguments]
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "reno.cli.main", "serve", *self.arguments],
+                tethered(os.getpid(), command),
                 env={**os.environ, **self.environment},
                 stdout=out,
                 stderr=out,

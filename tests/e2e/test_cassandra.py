@@ -14,7 +14,7 @@ import pytest
 from reno.config.cassandra_settings import CassandraSettings
 from tests.e2e.history import History
 from tests.e2e.running import RunningReno, end_reno, start_reno
-from tests.e2e.test_kill import CATALOGUE, TYPES, pulled, until_all
+from tests.e2e.settling import CATALOGUE, TYPES, pulled, until_all
 from tests.e2e.traffic import Backend, Listener
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]

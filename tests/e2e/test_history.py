@@ -1,4 +1,4 @@
-"""The checker catches hand-made bad histories, each under the right name."""
+"""What a test keeps in memory reaches the checker whole: each bad history is called by its promise."""
 
 from collections.abc import Callable
 
@@ -21,20 +21,12 @@ def lose(history: History) -> None:
     history.pulled["anna/audit"].pop()
 
 
-def miss_a_push(history: History) -> None:
-    history.received["anna/tv"].pop(0)
-
-
 def repeat(history: History) -> None:
     history.received["anna/tv"].append(history.received["anna/tv"][-1])
 
 
 def swap(history: History) -> None:
     history.received["anna/tv"].reverse()
-
-
-def leak(history: History) -> None:
-    history.received["anna/tv"].append(Arrival("e9", "boris", 1, 9 * 4096))
 
 
 def invent(history: History) -> None:
@@ -53,14 +45,18 @@ def test_a_good_history_passes() -> None:
     assert good().broken_promises() == []
 
 
+def test_one_without_a_receipt_may_be_seen() -> None:
+    history = good()
+    history.receipts.pop()
+    assert history.broken_promises() == []
+
+
 @pytest.mark.parametrize(
     ("spoil", "promise"),
     [
         (lose, "Durable"),
-        (miss_a_push, "Durable"),
         (repeat, "Once"),
         (swap, "Ordered"),
-        (leak, "Private"),
         (invent, "Private"),
         (move, "Once"),
         (overtake, "Ordered"),

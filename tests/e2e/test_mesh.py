@@ -22,7 +22,7 @@ from reno.v1.presence_service_pb2 import GetPresenceRequest
 from reno.v1.presence_service_pb2_grpc import PresenceServiceStub
 from tests.e2e.history import History
 from tests.e2e.running import EDGES, RunningReno, reno_in
-from tests.e2e.test_kill import pulled, until_all
+from tests.e2e.settling import pulled, until_all
 from tests.e2e.traffic import Backend, Listener, as_backend, as_device, connected
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]

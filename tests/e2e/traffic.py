@@ -3,8 +3,6 @@
 import asyncio
 import itertools
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import grpc
@@ -16,45 +14,14 @@ from reno.v1.notification_pb2 import Notification
 from reno.v1.notification_service_pb2 import START_AT_START, PullRequest, SubscribeRequest
 from reno.v1.notification_service_pb2_grpc import NotificationServiceStub
 from tests.e2e.history import Arrival, History, Receipt
+from tests.faults.calls import FAILURES_THAT_PASS, as_backend, as_device, connected
 
 if TYPE_CHECKING:
     from reno.v1.ingestion_service_pb2_grpc import IngestionServiceAsyncStub
 
+__all__ = ["Backend", "Listener", "arrival", "as_backend", "as_device", "connected", "pull_all"]
+
 TRY_AGAIN_S = 0.1
-FAILURES_THAT_PASS = {
-    grpc.StatusCode.UNAVAILABLE,
-    grpc.StatusCode.DEADLINE_EXCEEDED,
-    grpc.StatusCode.RESOURCE_EXHAUSTED,
-    grpc.StatusCode.CANCELLED,
-    grpc.StatusCode.UNKNOWN,
-    # A stream that had begun, whose door went away behind a proxy.
-    grpc.StatusCode.INTERNAL,
-}
-
-Metadata = tuple[tuple[str, str], ...]
-
-
-def as_backend(source: str = "test") -> Metadata:
-    """A backend's metadata."""
-    return (("reno-source", source),)
-
-
-def as_device(member: str, device_id: str, device_class: str = "tv") -> Metadata:
-    """A device's metadata."""
-    return (("reno-member", member), ("reno-device", device_id), ("reno-class", device_class))
-
-
-@asynccontextmanager
-async def connected(address: str) -> AsyncIterator[grpc.aio.Channel]:
-    """A channel that comes back quickly after its server was killed."""
-    options = [
-        ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 100),
-        ("grpc.max_reconnect_backoff_ms", 500),
-        ("grpc.use_local_subchannel_pool", 1),
-    ]
-    async with grpc.aio.insecure_channel(address, options=options) as channel:
-        yield channel
 
 
 def arrival(member: str, seen: Notification) -> Arrival:

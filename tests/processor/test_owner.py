@@ -12,7 +12,15 @@ from processor.stopping import Stopping
 from reno.domain.outcome import Outcome
 from reno.domain.position import position_of
 from reno.domain.priority import Priority
-from reno.ports import EnvelopeWrite, JournalEntry, LogFull, LogRecord, RowWrite, Shard
+from reno.ports import (
+    EnvelopeWrite,
+    JournalEntry,
+    LogFull,
+    LogRecord,
+    LogUnconfirmed,
+    RowWrite,
+    Shard,
+)
 from tests.processor.records import UNREADABLE_ROW, envelope, row
 from tests.processor.surroundings import G1, G2, SETTINGS, SHARD, Surroundings, until
 
@@ -187,13 +195,14 @@ async def test_what_cannot_be_read_is_buried_before_the_journal_says_so(
     bury = world.log.bury
     refusals = 3
 
-    async def refusing(shard: Shard, record: LogRecord, why: str) -> None:
+    async def refusing(shard: Shard, record: LogRecord, why: str, rows: Sequence[int] = ()) -> None:
         nonlocal refusals
         assert record.sequence not in {each.sequence for each in await world.inbox.entries()}
+        assert list(rows) == ([1] if record.sequence == 1 else [])
         if refusals:
             refusals -= 1
-            raise LogFull("told to be full")
-        await bury(shard, record, why)
+            raise LogUnconfirmed("told not to answer")
+        await bury(shard, record, why, rows)
 
     monkeypatch.setattr(world.log, "bury", refusing)
     async with world.owned():
@@ -202,6 +211,28 @@ async def test_what_cannot_be_read_is_buried_before_the_journal_says_so(
     first, second = await world.inbox.entries()
     assert first.verdicts == bytes((Outcome.STORED, Outcome.DEAD))
     assert (second.verdicts, second.envelope_id) == (b"", b"")
+
+
+async def test_isolated_poison_holds_no_neighbour_though_nobody_keeps_it(
+    world: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full dead-letter stream is said, and the shard goes on."""
+    asked = 0
+
+    async def full(*_letter: object) -> None:
+        nonlocal asked
+        asked += 1
+        raise LogFull("told to be full")
+
+    monkeypatch.setattr(world.log, "bury", full)
+    async with world.owned():
+        await world.publish(row("anna", "e-1"), UNREADABLE_ROW, row("anna", "e-2"))
+        await world.log.append(SHARD, b"\x09rubbish", "rubbish", 1.0)
+        await world.publish(row("anna", "e-3"))
+        await world.until_purged()
+    assert asked == 2, "once a letter"
+    expected = [position_of(0, 1, 0), position_of(0, 1, 2), position_of(0, 3, 0)]
+    assert world.gateways.positions(G1) == expected
 
 
 async def test_a_log_shorter_than_the_journal_is_refused(

@@ -55,6 +55,16 @@ class PlayedInbox(MemoryInbox):
         self._must_answer(priority)
         await super().keep_acknowledged(priority, marks)
 
+    def show_at_most(self, rows: int) -> None:
+        self._max_member_rows = rows
+
+    def forget(self, priority: Priority) -> None:
+        """The lane's inbox is another one, and empty."""
+        self._rows = {key: rows for key, rows in self._rows.items() if key[0] is not priority}
+        self._journals = {
+            shard: kept for shard, kept in self._journals.items() if shard.priority is not priority
+        }
+
     def _must_answer(self, priority: Priority) -> None:
         if priority in self.silent:
             raise Unavailable(Reason.NOT_READY, "silent")
@@ -111,19 +121,26 @@ class Surroundings:
         self.announcer = announcer
         self.role = role
         self._sequences: dict[Priority, int] = dict.fromkeys(LANES, 0)
+        self._generations: dict[Priority, int] = dict.fromkeys(LANES, 0)
         self._previous: dict[tuple[Priority, str], int] = {}
         self.devices = grpc.aio.insecure_channel(role.addresses["devices"])
         self.deliver_channel = grpc.aio.insecure_channel(role.addresses["deliver"])
 
     async def store(
-        self, *rows: bytes, priority: Priority = Priority.MEDIUM, member_id: str = "anna"
+        self,
+        *rows: bytes,
+        priority: Priority = Priority.MEDIUM,
+        member_id: str = "anna",
+        sequence: int | None = None,
     ) -> list[DeliveryRow]:
         """One envelope of one member; what a processor would deliver of it."""
+        if sequence is not None:
+            self._sequences[priority] = sequence - 1
         self._sequences[priority] += 1
-        sequence = self._sequences[priority]
+        sequence, generation = self._sequences[priority], self._generations[priority]
         key = member_key("", member_id)
-        entry = JournalEntry(0, sequence, sequence, b"\1" * 16, b"", b"")
-        positions = [position_of(0, sequence, index) for index in range(len(rows))]
+        entry = JournalEntry(generation, sequence, sequence, b"\1" * 16, b"", b"")
+        positions = [position_of(generation, sequence, index) for index in range(len(rows))]
         writes = [RowWrite(key, at, FAR_MS, row) for at, row in zip(positions, rows, strict=True)]
         shard = Shard(priority, shard_of(key, SHARDS))
         await self.inbox.append(shard, [EnvelopeWrite(entry, writes)])
@@ -133,6 +150,14 @@ class Surroundings:
             deliveries.append(DeliveryRow(at, previous, row))
             self._previous[priority, member_id] = at
         return deliveries
+
+    async def lose(self, priority: Priority) -> None:
+        """The lane's log is lost: its processor begins a new generation."""
+        self._generations[priority] += 1
+        self._sequences[priority] = 0
+        entry = JournalEntry(self._generations[priority], 0, 0, b"", b"", b"")
+        for number in range(SHARDS):
+            await self.inbox.append(Shard(priority, number), [EnvelopeWrite(entry, ())])
 
     async def deliver(
         self,

@@ -11,6 +11,7 @@ from reno.adapters.cassandra_session import CassandraSession
 from reno.adapters.cassandra_statements import READING, STORING
 from reno.adapters.inbox_client import InboxClient
 from reno.adapters.memory_inbox import MemoryInbox
+from reno.adapters.paging import MAX_MEMBER_ROWS
 from reno.adapters.rocks_inbox import RocksInbox
 from reno.config.cassandra_settings import CassandraSettings
 from reno.config.settings import ServerSettings
@@ -64,12 +65,18 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(kind: str, directory: Path) -> AsyncIterator[World]:
+async def open_world(
+    kind: str, directory: Path, max_member_rows: int = MAX_MEMBER_ROWS
+) -> AsyncIterator[World]:
     if kind == "cassandra":
-        async with open_cassandra(SHARED.emptied()) as world:
+        async with open_cassandra(SHARED.emptied(), max_member_rows) as world:
             yield world
         return
-    inbox: Inbox = MemoryInbox(SHARDS) if kind == "memory" else RocksInbox(directory, LANE, SHARDS)
+    inbox: Inbox
+    if kind == "memory":
+        inbox = MemoryInbox(SHARDS, max_member_rows)
+    else:
+        inbox = RocksInbox(directory, LANE, SHARDS, max_member_rows=max_member_rows)
     world = World(inbox)
     if kind != "client":
         yield world
@@ -84,13 +91,15 @@ async def open_world(kind: str, directory: Path) -> AsyncIterator[World]:
 
 
 @asynccontextmanager
-async def open_cassandra(settings: CassandraSettings) -> AsyncIterator[World]:
+async def open_cassandra(
+    settings: CassandraSettings, max_member_rows: int = MAX_MEMBER_ROWS
+) -> AsyncIterator[World]:
     """With what is in the keyspace; the reader has a session of its own, as a gateway has."""
     session = CassandraSession(settings, STORING)
     world: World
     inbox = CassandraInbox(session, LANE, SHARDS, read_timeout_s=30.0, now_ms=lambda: world.now_ms)
     world = World(inbox)
-    reader = CassandraReader(CassandraSession(settings, READING), timeout_s=30.0)
+    reader = CassandraReader(CassandraSession(settings, READING), 30.0, max_member_rows)
     try:
         # A lane that no processor ever opened cannot be read.
         await inbox.last_entry(Shard(LANE, 0))

@@ -24,6 +24,7 @@ class BothPorts:
         self.lane = writer.lane
         self.append = writer.append
         self.open_lane = reader.open_lane
+        self.raise_generation = reader.raise_generation
         self.last_sequence = reader.last_sequence
         self.read: Callable[[Shard, int], AsyncIterator[list[LogRecord]]] = reader.read
         self.purge = reader.purge
@@ -35,12 +36,14 @@ async def append(log: LogWriter, shard: Shard, payload: bytes, envelope_id: str 
     return await log.append(shard, payload, envelope_id or payload.decode()[:40], 2.0)
 
 
-async def append_until_confirmed(log: LogWriter, shard: Shard, payload: bytes) -> int:
+async def append_until_confirmed(
+    log: LogWriter, shard: Shard, payload: bytes, envelope_id: str = ""
+) -> int:
     """As the door does it: the same id again, while the log is away."""
     async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
-                return await append(log, shard, payload)
+                return await append(log, shard, payload, envelope_id)
             except (LogAbsent, LogUnconfirmed):
                 await asyncio.sleep(0.02)
 
@@ -56,6 +59,11 @@ async def taken(log: LogReader, shard: Shard, from_sequence: int, count: int) ->
             if len(records) >= count:
                 break
     return records
+
+
+async def read_now(log: LogReader, shard: Shard) -> int:
+    """A reading of the log as it is now, which must hold something of the shard."""
+    return (await taken(log, shard, 1, 1))[0].reading
 
 
 async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reno.adapters.rocks_inbox import TURN_ROWS
 from reno.domain.position import MAX_EVENTS_PER_ENVELOPE, MAX_POSITION, mark_of, position_of
 from reno.domain.priority import Priority
 from reno.ports import Acknowledged, JournalEntry, Slice
@@ -334,3 +335,39 @@ async def test_lanes_are_apart_in_memory() -> None:
         for lane in (Priority.MEDIUM, Priority.LOW):
             (page,) = await world.reader.read(lane, [Slice("", "anna", "", 0, 10, 10)], 0)
             assert (rows_of([page]), page.mark) == ([], 0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_bounded_of_a_members_rows_a_read_shows_the_newest(kind: str, tmp_path: Path) -> None:
+    """Resumable: what is left out is said, to whom it concerns."""
+    async with open_world(kind, tmp_path / "limited", max_member_rows=5) as world:
+        anna, ben = same_shard(2)
+        for sequence in range(1, 9):
+            await world.append(envelope(sequence, (anna, b"%d" % sequence), (ben, b"b")))
+        page = await world.read(anna, max_rows=2)
+        assert rows_of([page]) == [b"4", b"5"]
+        assert page.more
+        assert page.left_out_through == position_of(0, 3, 0)
+        shown = [page]
+        while page.more:
+            page = await world.read(anna, page.through, max_rows=2)
+            assert page.left_out_through == 0, "once for a cursor"
+            shown.append(page)
+        assert rows_of(shown) == [b"4", b"5", b"6", b"7", b"8"]
+        page = await world.read(anna, position_of(0, 3, 0), max_rows=2)
+        assert (rows_of([page]), page.left_out_through) == ([b"4", b"5"], 0)
+        page = await world.read(anna, position_of(0, 2, 0), max_rows=2)
+        assert (rows_of([page]), page.left_out_through) == ([b"4", b"5"], position_of(0, 3, 0))
+
+
+async def test_many_rows_are_counted_in_turns(tmp_path: Path) -> None:
+    async with open_world(
+        "rocks", tmp_path / "limited", max_member_rows=2 * TURN_ROWS + 7
+    ) as world:
+        (anna,) = same_shard(1)
+        for sequence in (1, 2):
+            await world.append(envelope(sequence, *((anna, b"r") for _ in range(TURN_ROWS + 5))))
+        page = await world.read(anna)
+        assert page.left_out_through == position_of(0, 1, 2)
+        assert page.rows[0].position == position_of(0, 1, 3)
+        assert (await world.read(anna, position_of(0, 1, 2))).left_out_through == 0

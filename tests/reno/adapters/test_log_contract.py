@@ -20,6 +20,7 @@ from tests.reno.adapters.log_contract import (
     Log,
     append,
     fill,
+    read_now,
     taken,
 )
 from tests.servers.nats import NatsProcess
@@ -107,7 +108,7 @@ async def test_a_purge_behind_the_reader_disturbs_nothing(log: Log) -> None:
     async with asyncio.timeout(PATIENCE_S), aclosing(reading):  # type: ignore[type-var]
         async for batch in reading:
             seen.extend(each.sequence for each in batch)
-            await log.purge(HIGH_0, seen[-1])
+            await log.purge(HIGH_0, seen[-1], batch[-1].reading)
             if seen[-1] >= 20:
                 break
             if seen[-1] == 10 or seen[-1] > other:
@@ -121,13 +122,14 @@ async def test_a_purge_takes_up_to_and_including(log: Log) -> None:
     await log.open_lane(Priority.HIGH)
     for index in range(4):
         await append(log, HIGH_0, b"%d" % index)
-    await log.purge(HIGH_0, 0)
+    reading = await read_now(log, HIGH_0)
+    await log.purge(HIGH_0, 0, reading)
     assert await log.lag(HIGH_0) == 4
-    await log.purge(HIGH_0, 3)
-    await log.purge(HIGH_0, 2)
+    await log.purge(HIGH_0, 3, reading)
+    await log.purge(HIGH_0, 2, reading)
     assert await log.lag(HIGH_0) == 1
     assert [each.sequence for each in await taken(log, HIGH_0, 1, 1)] == [4]
-    await log.purge(HIGH_0, 4)
+    await log.purge(HIGH_0, 4, await read_now(log, HIGH_0))
     assert await log.lag(HIGH_0) == 0
     assert await log.last_sequence(Priority.HIGH) == 4
     assert await append(log, HIGH_0, b"next") == 5
@@ -141,7 +143,7 @@ async def test_full_says_no_and_a_purge_makes_room(log: Log) -> None:
         await append(log, HIGH_1, b"x" * (64 << 10), "another shard, the same lane")
     assert await append(log, HIGH_0, b"x" * (64 << 10), "fill-0") == 1, "known, though full"
     assert await log.lag(HIGH_0) == held, "nothing that was confirmed is dropped"
-    await log.purge(HIGH_0, held)
+    await log.purge(HIGH_0, held, await read_now(log, HIGH_0))
     assert await append(log, HIGH_0, b"x" * (64 << 10), "again") > held
 
 

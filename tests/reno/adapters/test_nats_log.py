@@ -22,6 +22,7 @@ from tests.reno.adapters.log_contract import (
     append,
     append_until_confirmed,
     eventually,
+    read_now,
     taken,
 )
 from tests.servers.nats import NatsProcess
@@ -112,14 +113,14 @@ async def test_ordered_a_reader_lives_through_kill_9_without_gap_or_repeat(
             async for batch in reading:
                 seen.extend(batch)
                 if len(seen) % 5 == 0:
-                    await reader_purges(seen[-1].sequence)
-                if len(seen) >= count:
+                    await reader_purges(seen[-1])
+                if len({each.payload for each in seen}) == count:
                     return
 
-    async def reader_purges(sequence: int) -> None:
+    async def reader_purges(last: LogRecord) -> None:
         try:
-            await reader.purge(HIGH_0, sequence)
-        except LogAbsent:
+            await reader.purge(HIGH_0, last.sequence, last.reading)
+        except (LogAbsent, LogUnconfirmed):
             return  # the next purge takes these too
 
     async def write() -> list[int]:
@@ -134,9 +135,12 @@ async def test_ordered_a_reader_lives_through_kill_9_without_gap_or_repeat(
 
     async with asyncio.timeout(60):
         _, sequences, _ = await asyncio.gather(read(), write(), break_it())
-    received = [each.sequence for each in seen]
-    assert received == sorted(set(received))
-    payloads = [each.payload for each in seen]
+    # After each break what was not purged comes again, and nothing else.
+    first = {each.sequence: each.payload for each in reversed(seen)}
+    assert all(first[each.sequence] == each.payload for each in seen)
+    received = list(dict.fromkeys(each.sequence for each in seen))
+    assert received == sorted(received)
+    payloads = [first[sequence] for sequence in received]
     # An id that was confirmed late, after its message was purged and the server restarted, is stored again; the fold drops it.
     assert list(dict.fromkeys(payloads)) == [b"%d" % index for index in range(count)]
     assert set(sequences) <= set(received)
@@ -320,7 +324,7 @@ async def test_last_sequence_survives_a_full_purge_and_kill_9(
     await reader.open_lane(Priority.HIGH)
     for index in range(5):
         await append(writer, HIGH_0, b"%d" % index)
-    await reader.purge(HIGH_0, 5)
+    await reader.purge(HIGH_0, 5, await read_now(reader, HIGH_0))
     fresh_nats.kill()
     fresh_nats.start()
     assert await append_until_confirmed(writer, HIGH_1, b"next") == 6

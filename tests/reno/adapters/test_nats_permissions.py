@@ -79,11 +79,14 @@ async def test_each_role_does_its_work(guarded: NatsProcess, lane: Priority) -> 
         writer, reader = NatsLogWriter(door), reader_of(guarded, processor)
         assert (await writer.lane(lane)) == await reader.open_lane(lane)
         sequence = await append(writer, shard, b"one")
-        assert [record.payload for record in await taken(reader, shard, sequence, 1)] == [b"one"]
+        (record,) = await taken(reader, shard, sequence, 1)
+        assert record.payload == b"one"
+        await reader.raise_generation(lane, 1)
+        assert (await writer.lane(lane)).generation == 1
         assert await reader.last_sequence(lane) == sequence
         assert await reader.lag(shard) == 1
         await reader.bury(shard, LogRecord(sequence, 1, b"one"), "unreadable")
-        await reader.purge(shard, sequence)
+        await reader.purge(shard, sequence, record.reading)
         assert await reader.lag(shard) == 0
 
 
@@ -91,9 +94,11 @@ async def test_ingestion_neither_reads_nor_purges_nor_makes_a_lane(guarded: Nats
     shard = Shard(Priority.HIGH, 0)
     async with connected(guarded, INGESTION) as door:
         reader = reader_of(guarded, door)
-        sequence = await append(NatsLogWriter(door), shard, b"kept")
+        await append(NatsLogWriter(door), shard, b"kept")
         with pytest.raises(LogAbsent):
-            await reader.purge(shard, sequence)
+            await door.ask(door.jetstream.purge_stream(stream_of(Priority.HIGH)))
+        with pytest.raises(LogAbsent):
+            await reader.raise_generation(Priority.HIGH, 9)
         with pytest.raises((LogAbsent, LogUnconfirmed)):
             await reader.bury(shard, LogRecord(1, 1, b""), "")
         with pytest.raises((LogAbsent, LogUnconfirmed)):
@@ -107,10 +112,11 @@ async def test_ingestion_neither_reads_nor_purges_nor_makes_a_lane(guarded: Nats
 async def test_a_processor_has_its_own_lane_only(guarded: NatsProcess) -> None:
     high = Shard(Priority.HIGH, 2)
     async with connected(guarded, INGESTION) as door:
-        sequence = await append(NatsLogWriter(door), high, b"for high only")
+        await append(NatsLogWriter(door), high, b"for high only")
     async with connected(guarded, LOW) as low:
         reader = reader_of(guarded, low)
-        for refused in (reader.lag(high), reader.purge(high, sequence)):
+        purge = low.ask(low.jetstream.purge_stream(stream_of(Priority.HIGH)))
+        for refused in (reader.lag(high), purge, reader.raise_generation(Priority.HIGH, 9)):
             with pytest.raises(LogAbsent):
                 await refused
         assert not await gets_anything(reader, high)

@@ -26,6 +26,7 @@ COMMANDS = [
     "config",
     "mesh",
     "doctor",
+    "dlq",
 ]
 NOWHERE = "127.0.0.1:1"
 

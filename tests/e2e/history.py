@@ -1,8 +1,14 @@
-"""What a run did and saw, and the promises checked on it. Pure; a later harness takes it over."""
+"""What a test's clients did and saw, kept in memory; judged by the checker of tests/faults."""
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.faults.checker import check
+
+_YEAR_MS = 365 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +34,7 @@ class Arrival:
 
 @dataclass
 class History:
-    """Receipts in the order of publishing; arrivals in the order of each device's eyes."""
+    """Receipts in the order of publishing; arrivals in the order of each device's eyes, by MEMBER/DEVICE."""
 
     receipts: list[Receipt] = field(default_factory=list)
     published: set[str] = field(default_factory=set)
@@ -37,46 +43,34 @@ class History:
 
     def broken_promises(self) -> list[str]:
         """One line a violation, the promise's name first."""
-        found: list[str] = []
-        by_member: dict[str, list[Receipt]] = defaultdict(list)
-        for receipt in self.receipts:
-            by_member[receipt.member].append(receipt)
-        for device, arrivals in [*self.received.items(), *self.pulled.items()]:
-            member = device.partition("/")[0]
-            found += _judge(device, member, arrivals, by_member[member], self.published)
-        return found
+        with tempfile.TemporaryDirectory() as place:
+            directory = Path(place)
+            types = [f"type lane.{lane} {lane} {_YEAR_MS} {_YEAR_MS}" for lane in (1, 2, 3)]
+            _write(directory / "run.log", types)
+            _write(directory / "publish-all.log", self._published())
+            for number, (device, seen) in enumerate([*self.received.items(), *self.pulled.items()]):
+                _write(directory / f"read-{number}.log", _reader(device, seen))
+            return check(directory).examples
+
+    def _published(self) -> Iterator[str]:
+        for one in self.receipts:
+            where = f"{one.position} {2 if one.clean else 0}"
+            yield f"A 1 1 {one.event_id} {one.member} lane.{one.priority} - - 0 {where}"
+        unknown = self.published - {one.event_id for one in self.receipts}
+        for arrivals in (*self.received.values(), *self.pulled.values()):
+            for seen in arrivals:
+                if seen.event_id in unknown:
+                    yield f"U 1 1 {seen.event_id} {seen.member} lane.{seen.priority} - - 0 UNKNOWN"
 
 
-def _judge(
-    device: str,
-    member: str,
-    arrivals: Sequence[Arrival],
-    receipts: Sequence[Receipt],
-    published: set[str],
-) -> list[str]:
-    found: list[str] = []
-    times = Counter(arrival.event_id for arrival in arrivals)
-    at = {arrival.event_id: arrival.position for arrival in arrivals}
-    found += [f"Once: {device} saw {i} {n} times" for i, n in times.items() if n > 1]
-    found += [f"Durable: {device} never saw {r.event_id}" for r in receipts if r.event_id not in at]
-    found += [
-        f"Private: {device} saw {a.event_id} of {a.member}" for a in arrivals if a.member != member
-    ]
-    found += [f"Private: {device} saw {i}, never published" for i in times if i not in published]
-    last: dict[int, int] = {}
-    for arrival in arrivals:
-        if arrival.position <= last.get(arrival.priority, 0):
-            found.append(f"Ordered: {device} saw {arrival.event_id} after a later one")
-        last[arrival.priority] = arrival.position
-    clean_last: dict[int, int] = {}
-    for receipt in receipts:
-        if not receipt.clean or receipt.event_id not in at:
-            continue
-        if at[receipt.event_id] != receipt.position:
-            found.append(
-                f"Once: {receipt.event_id} is at {at[receipt.event_id]}, its receipt says {receipt.position}"
-            )
-        if receipt.position <= clean_last.get(receipt.priority, 0):
-            found.append(f"Ordered: {receipt.event_id} lies before an earlier one of its caller")
-        clean_last[receipt.priority] = receipt.position
-    return found
+def _reader(device: str, seen: Sequence[Arrival]) -> Iterator[str]:
+    member, _, name = device.partition("/")
+    yield f"H {member} {name} any"
+    yield "O 1 1 start any"
+    yield "F 1 1 1 0 0 0 -"
+    for one in seen:
+        yield f"L {one.event_id} {one.priority} {one.position} 0"
+
+
+def _write(path: Path, lines: Iterator[str] | list[str]) -> None:
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="ascii")

@@ -1,0 +1,31 @@
+"""The page says what the runs say, and what they do not show."""
+
+from tests.faults.report import page
+from tests.faults.run import Fault, Plan, Result, read_result
+
+
+def test_the_page_adds_runs_up() -> None:
+    good = Result(Plan(seed=3, seconds=60), "PASS", counts={"acknowledged": 1200, "received": 5000})
+    good.faults = [Fault("kill", "gateway-0", 1.0, "pid 1 to 2", ms) for ms in (100, 200, 900)]
+    good.peak_mib = {"gateway-0": 80, "gateway-1": 90}
+    bad = Result(Plan(seed=4, seconds=60), "FAIL", ["gateway-0 took 300 MiB"])
+    bad.broken = {"Durable: lost": 2}
+    mutant = {
+        "what": "a full log drops its oldest events",
+        "caught": ["Durable: lost (7)"],
+        "runs": 2,
+    }
+    text = page([read_result(one.as_json()) for one in (good, bad)], [mutant])
+    for line in (
+        "| runs | 2, seeds 3 to 4 |",
+        "| passed, failed, invalid | 1, 1, 0 |",
+        "| faults, of these kill -9 | 3, 3 |",
+        "| events acknowledged | 1,200 |",
+        "| lost | 2 |",
+        "- seed 4: FAIL. gateway-0 took 300 MiB; Durable: lost (2)",
+        "| kill gateway | 3 | 200 | 900 |",
+        "| gateway | 90 | 256 |",
+        "| a full log drops its oldest events | Durable: lost (7) | 2 |",
+        "## What this does not show",
+    ):
+        assert line in text

@@ -4,24 +4,31 @@
 """
 
 import argparse
+import math
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.figures import FIGURES, value
+from bench.markdown import amount, size, table
 from bench.sizing import (
-    LANES,
+    CELL_OF_10,
     LOADS,
     MAX_COURIERS,
+    SHIPPED_1M,
     TUNED_10M,
     Load,
+    call_everybody_s,
     checkpoints_per_s,
     confirm_s,
     cores,
     deliver_cores,
     delivers_per_s,
     device_bytes_per_s,
+    doors,
+    engine_cores,
     envoy_cores,
+    envoys,
     gateways,
     idle_cores,
     inbox_bytes,
@@ -30,13 +37,58 @@ from bench.sizing import (
     looks_per_s,
     partitions,
     processes,
+    processors,
     push_cores,
+    pushes_per_s,
+    reno_cores,
     replica_sessions,
+    round_s,
     sessions_of_partition,
 )
 
 TABLE = r"(?s)(<!-- table (\w+) -->)\n.*?\n?(<!-- end -->)"
 """Where a table stands in the page."""
+
+
+def summary_rows() -> list[tuple[str, ...]]:
+    """The answer: counts and cores, 30 days of inbox."""
+    wholes = [(SHIPPED_1M, 1), (TUNED_10M, 1), (CELL_OF_10, 10)]
+    lines: list[tuple[str, Callable[[Load], float]]] = [
+        ("doors", doors),
+        ("NATS servers", lambda _: value("replicas")),
+        ("processors", processors),
+        ("presence replicas, two a partition", lambda of: 2 * partitions(of)),
+        ("gateways", gateways),
+        ("Envoys", envoys),
+        ("cores of RENO", reno_cores),
+        ("Cassandra nodes, 30 days kept", lambda of: max(inbox_nodes(of, 30))),
+        ("cores of NATS, Envoy, Cassandra", engine_cores),
+    ]
+    return [
+        (name, *(amount(math.ceil(count(load)) * times) for load, times in wholes))
+        for name, count in lines
+    ]
+
+
+def network_rows(load: Load) -> list[tuple[str, ...]]:
+    """Payload and protobuf at each hop; without the framing of TCP, NATS and CQL."""
+    logged = load.events_per_s * value("log_bytes")
+    stored = load.events_per_s * value("row_bytes")
+    others = value("replicas") - 1
+    hops = [
+        ("doors to the log", logged),
+        ("between the log's servers", logged * others),
+        ("log to processors", logged),
+        ("processors to Cassandra", stored),
+        ("between Cassandra's nodes", stored * others),
+        ("processors to gateways", pushes_per_s(load) * value("row_bytes")),
+        ("gateways to Envoys, and Envoys to devices, each", device_bytes_per_s(load)),
+    ]
+    total = sum(rate for _, rate in hops) + device_bytes_per_s(load)
+    return [
+        (name, f"{size(rate)}/s", f"{rate * 8 / 1e9:.2f} Gbit/s")
+        for name, rate in [*hops, ("all of it", total)]
+    ]
 
 
 def event_rows(load: Load) -> list[tuple[str, ...]]:
@@ -81,21 +133,25 @@ def device_rows(loads: Sequence[Load]) -> list[tuple[str, ...]]:
             lambda of: "yes" if gateways(of) > MAX_COURIERS else "no",
         ),
         ("gateways' memory", lambda of: size(of.devices * value("stream_bytes"))),
-        ("Envoys by connections", lambda of: amount(of.devices / value("envoy_connections"))),
+        ("Envoys", lambda of: amount(envoys(of))),
         ("Envoys' cores", lambda of: amount(envoy_cores(of))),
         ("Deliver calls/s", lambda of: amount(delivers_per_s(of))),
         ("processors' cores for Deliver", lambda of: amount(deliver_cores(of))),
+        (
+            "processors, with rounds of 50 ms where the shards allow",
+            lambda of: amount(processors(of)),
+        ),
+        ("a round of the low lane, a process a shard", lambda of: f"{round_s(of):.2f} s"),
+        (
+            f"CPU to call every gateway once, of {value('deliver_timeout_s'):g} s",
+            lambda of: f"{call_everybody_s(of):.2f} s",
+        ),
         ("Cassandra's cores for looks", lambda of: amount(inbox_read_cores(of))),
         ("sessions a presence replica may hold", lambda of: amount(replica_sessions(of))),
-        ("look-ups' cores", lambda of: amount(cores(value("lookup_us"), of.events_per_s))),
         ("presence partitions", lambda of: amount(partitions(of))),
         (
             "memory of a replica",
             lambda of: size(sessions_of_partition(of) * value("session_bytes")),
-        ),
-        (
-            "its re-attach snapshots",
-            lambda of: size(sessions_of_partition(of) * value("snapshot_bytes")),
         ),
         (
             "CPU to learn them",
@@ -115,16 +171,22 @@ def log_rows(load: Load) -> list[tuple[str, ...]]:
         ("between its servers, R3", f"{size(into * (value('replicas') - 1))}/s"),
         ("full as shipped, nothing processed", f"{value('log_max_bytes') / into:.0f} s"),
         ("for an hour of nothing processed", size(into * 3600)),
+        ("events an envelope must have at the disk's syncs", f"{load.events_per_s / syncs:.0f}"),
         (
-            "events an envelope at the disk's syncs, a lane",
-            f"{load.events_per_s / LANES / syncs:.0f}",
+            "the low lane's leader",
+            f"{cores(value('log_us'), load.events_per_s * value('low_share')):.2f} cores",
         ),
     ]
-    for doors, shards in ((3, 16), (8, 16), (8, 64), (32, 64)):
-        waits = confirm_s(doors, shards, syncs)
-        verdict = "UNCERTAIN" if waits > value("publish_timeout_s") else "confirmed"
+    for count, shards in ((3, 16), (8, 16), (8, 64), (32, 64)):
+        waits = confirm_s(count, shards, syncs)
+        verdict = "confirmed"
+        if waits > value("publish_timeout_s"):
+            verdict = "sent again" if waits < value("deadline_s") else "UNCERTAIN"
         rows.append(
-            (f"PubAck, {doors} doors x {shards} shards", f"{waits * 1e3:.0f} ms, {verdict}")
+            (
+                f"PubAck at worst, {count} doors x {shards} shards",
+                f"{waits * 1e3:.0f} ms, {verdict}",
+            )
         )
     known = load.events_per_s * value("window_s")
     rows.append(
@@ -164,28 +226,6 @@ def today_rows() -> list[tuple[str, ...]]:
     return rows
 
 
-def amount(number: float) -> str:
-    """Three digits that count."""
-    for unit, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if number >= unit:
-            return f"{number / unit:.3g}{letter}"
-    return f"{number:.3g}"
-
-
-def size(number: float) -> str:
-    """Bytes, in decimal units."""
-    for unit, letters in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if number >= unit:
-            return f"{number / unit:.3g} {letters}"
-    return f"{number:.0f} B"
-
-
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """In Markdown."""
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
 def tables() -> dict[str, str]:
     """Every table of the page, by its name there."""
     inputs = [
@@ -194,6 +234,11 @@ def tables() -> dict[str, str]:
     ]
     base = TUNED_10M
     return {
+        "summary": table(
+            ("150,000 events/s and", "1 M devices, as shipped", "10 M, tuned", "100 M, ten cells"),
+            summary_rows(),
+        ),
+        "network": table(("hop", "", ""), network_rows(base)),
         "events": table(
             ("at 150,000 events/s", "µs each", "copies", "cores", "processes"), event_rows(base)
         ),

@@ -40,11 +40,11 @@ SIMULATE = "bench.simulate"
 
 FIGURES = {
     # CPU of an event
-    "door_us": _measured(16.5, "µs/event", f"{FIRST}, ingestion"),
-    "log_us": _measured(12.2, "µs/event", f"{FIRST}, nats, one server, synced"),
-    "processor_us": _measured(37.5, "µs/event", f"{FIRST}, the three processors together"),
+    "door_us": _measured(19.0, "µs/event", f"{FIRST}, ingestion"),
+    "log_us": _measured(10.3, "µs/event", f"{FIRST}, nats, one server, synced"),
+    "processor_us": _measured(37.7, "µs/event", f"{FIRST}, the three processors together"),
     "presence_us": _measured(9.5, "µs/event", f"{FIRST}, presence, nobody online"),
-    "gateway_push_us": _measured(30.7, "µs/push", f"{FIRST}, gateway, frames of several events"),
+    "gateway_push_us": _measured(31.9, "µs/push", f"{FIRST}, gateway, 1,000 streams"),
     "deliver_call_us": _measured(368.9, "µs/call", f"{SIMULATE}, half of client and server"),
     "deliver_row_us": _measured(1.3, "µs/row", f"{SIMULATE}, half of client and server"),
     "unary_us": _measured(200, "µs/call", "spike: grpc.aio unary 170 to 220, server side"),
@@ -55,7 +55,7 @@ FIGURES = {
     # A connected device
     "stream_bytes": _measured(36_796, "B/stream", f"{IDLE}, gateway, 100 streams a connection"),
     "checkpoint_us": _measured(194.4, "µs/frame", f"{IDLE}, gateway"),
-    "look_us": _measured(726.0, "µs/look", f"{IDLE}, gateway: three lanes and a frame"),
+    "look_us": _measured(726.0, "µs/look", f"{IDLE}, gateway, embedded inbox: 3 lanes, a frame"),
     "envoy_us": _measured(14, "µs/frame", "spike: 10 to 22, Envoy before grpc.aio"),
     # A presence replica
     "session_bytes": _measured(486, "B/session", f"{SIMULATE}, presence, once looked up"),
@@ -74,10 +74,16 @@ FIGURES = {
     "stream_life_s": _setting(3600, "s", "gateway.stream_life_s"),
     "gateway_sessions": _setting(20_000, "streams", "gateway.max_sessions; open files here"),
     "lease_s": _setting(5, "s", "presence.lease_s"),
+    "deliver_timeout_s": _setting(0.25, "s", "processor.deliver_timeout_s"),
+    "deadline_s": _setting(5, "s", "ingestion.deadline_s"),
+    "max_sessions": _setting(5_000_000, "sessions", "presence.max_sessions"),
+    "envoy_connections": _setting(15_000, "", "mesh.max_connections; open files here"),
     "publish_timeout_s": _setting(1, "s", "log.publish_timeout_s"),
     "log_max_bytes": _setting(7 << 30, "B", "log.max_bytes_*, all lanes"),
     "window_s": _setting(600, "s", "catalogue: duplicate window"),
     # Assumed, because nobody here can measure them
+    "high_share": _assumed(0.1, "", "of all events, in the high lane; medium has the rest"),
+    "low_share": _assumed(0.6, "", "of all events, in the low lane"),
     "busy": _assumed(0.6, "of a core", "what a process may use in the steady state"),
     "average_of_peak": _assumed(0.4, "", "events over a day against the peak"),
     "pushes": _assumed(1.0, "/event", "gateways that hold a device of the event's member"),
@@ -86,7 +92,6 @@ FIGURES = {
     "compaction": _assumed(2.0, "times", "CPU of a write with its compactions"),
     "node_cores": _assumed(16, "cores", "of a Cassandra node"),
     "read_us": _assumed(100, "µs/read", "a replica's CPU for one lane of one member"),
-    "envoy_connections": _assumed(50_000, "", "devices of an Envoy; TLS, 60 KB each"),
     "tls_bytes": _assumed(1.15, "times", "HTTP/2, TLS and TCP around a frame"),
     "checkpoint_bytes": _assumed(150, "B/frame", "cursor, HTTP/2, TLS and TCP"),
 }

@@ -9,6 +9,12 @@ from dataclasses import dataclass
 from bench.figures import value
 
 LANES = 3
+SHARES = (
+    value("high_share"),
+    1 - value("high_share") - value("low_share"),
+    value("low_share"),
+)
+"""Of all events, by lane."""
 MAX_COURIERS = 4096
 """processor.couriers.MAX_COURIERS (a test holds them together)."""
 
@@ -49,9 +55,16 @@ def processes(used_cores: float, spare: int = 1) -> int:
 
 
 def gateways(load: Load) -> int:
-    """By sessions or by CPU, whichever asks for more."""
-    by_sessions = math.ceil(load.devices / value("gateway_sessions"))
-    return max(by_sessions, math.ceil(idle_cores(load) / value("busy")))
+    """By sessions or by CPU, whichever asks for more; more gateways get more calls, of which there are never more than rows."""
+    count = math.ceil(load.devices / value("gateway_sessions"))
+    while (needed := math.ceil(gateway_cores(load, count) / value("busy"))) > count:
+        count = needed
+    return count
+
+
+def gateway_cores(load: Load, count: int) -> float:
+    """Of so many gateways, with all that they do."""
+    return idle_cores(load) + push_cores(load, count)
 
 
 def looks_per_s(load: Load) -> float:
@@ -80,25 +93,66 @@ def pushes_per_s(load: Load) -> float:
     return load.events_per_s * value("pushes")
 
 
-def delivers_per_s(load: Load) -> float:
-    """Calls: in each round a shard calls every gateway that one of its rows is for, and rows fall on gateways at random."""
-    shards = load.shards_a_lane * LANES
-    count = gateways(load)
-    rows = pushes_per_s(load) / shards * load.batch_s
-    return shards / load.batch_s * count * -math.expm1(-rows / count)
+def calls_of_lane(load: Load, share: float, count: int, batch_s: float) -> float:
+    """Deliver calls a second: in each round a shard calls every gateway that one of its rows is for, and rows fall on gateways at random."""
+    rows = pushes_per_s(load) * share / load.shards_a_lane * batch_s
+    return load.shards_a_lane / batch_s * count * -math.expm1(-rows / count)
 
 
-def deliver_cores(load: Load) -> float:
+def delivers_per_s(load: Load, count: int | None = None) -> float:
+    """Calls of all lanes, to so many gateways."""
+    to = count or gateways(load)
+    return sum(calls_of_lane(load, share, to, load.batch_s) for share in SHARES)
+
+
+def deliver_cores(load: Load, count: int | None = None) -> float:
     """Of the processors; as much again at the gateways."""
-    return cores(value("deliver_call_us"), delivers_per_s(load)) + cores(
-        value("deliver_row_us"), pushes_per_s(load)
+    calls = cores(value("deliver_call_us"), delivers_per_s(load, count))
+    return calls + cores(value("deliver_row_us"), pushes_per_s(load))
+
+
+def lane_cores(load: Load, share: float, batch_s: float) -> float:
+    """Of a lane's processors: fold, store, deliver."""
+    each = value("processor_us") + value("driver_us") + value("deliver_row_us") * value("pushes")
+    calls = cores(value("deliver_call_us"), calls_of_lane(load, share, gateways(load), batch_s))
+    return cores(each, load.events_per_s * share) + calls
+
+
+def processors(load: Load) -> int:
+    """Processes of all lanes, each lane with one to lose; a shard has one at most."""
+    return sum(
+        min(load.shards_a_lane, processes(lane_cores(load, share, load.batch_s)))
+        for share in SHARES
     )
 
 
+def round_s(load: Load) -> float:
+    """Of the low lane when each of its shards has a process: rounds get longer, and calls fewer, until they fit. Infinite where storing alone is too much."""
+    room = load.shards_a_lane * value("busy")
+    shortest, longest = load.batch_s, 1e4
+    if lane_cores(load, SHARES[-1], shortest) <= room:
+        return shortest
+    if lane_cores(load, SHARES[-1], longest) > room:
+        return math.inf
+    for _ in range(60):
+        middle = (shortest + longest) / 2
+        if lane_cores(load, SHARES[-1], middle) <= room:
+            longest = middle
+        else:
+            shortest = middle
+    return longest
+
+
+def call_everybody_s(load: Load) -> float:
+    """A processor's CPU for one call to each gateway; the calls of a round begin together, so each waits for the others."""
+    return value("deliver_call_us") * gateways(load) / 1e6
+
+
 def replica_sessions(load: Load) -> float:
-    """How many a replica that starts learns within one lease on half a core; a full collection must take less than half a lease too."""
+    """How many a replica that starts learns within one lease on half a core; a full collection must take less than half a lease, and its limit stands."""
     learned = 0.5 * load.lease_s * 1e6 / value("learn_us")
-    return min(learned, load.lease_s / 2 / value("collection_s") * 1e6)
+    collected = load.lease_s / 2 / value("collection_s") * 1e6
+    return min(learned, collected, value("max_sessions"))
 
 
 def partitions(load: Load) -> int:
@@ -122,13 +176,13 @@ def inbox_nodes(load: Load, days: float) -> tuple[int, int]:
 
 
 def confirm_s(doors: int, shards: int, syncs_per_s: float) -> float:
-    """How long a lane's PubAck waits when every door has an envelope under way for every shard, and the log syncs each by itself."""
-    return doors * shards / syncs_per_s
+    """How long a PubAck waits at worst: every door has an envelope under way for every shard of every lane, each server has a copy of all, and its disk syncs each by itself."""
+    return doors * shards * LANES / syncs_per_s
 
 
-def push_cores(load: Load) -> float:
+def push_cores(load: Load, count: int | None = None) -> float:
     """Of all gateways, for pushes."""
-    return cores(value("gateway_push_us"), pushes_per_s(load)) + deliver_cores(load)
+    return cores(value("gateway_push_us"), pushes_per_s(load)) + deliver_cores(load, count)
 
 
 def envoy_cores(load: Load) -> float:
@@ -146,3 +200,28 @@ def device_bytes_per_s(load: Load) -> float:
     """To all devices."""
     pushed = pushes_per_s(load) * value("pushed_bytes") * value("tls_bytes")
     return pushed + (looks_per_s(load) + checkpoints_per_s(load)) * value("checkpoint_bytes")
+
+
+def doors(load: Load) -> int:
+    """Processes, batches of 500."""
+    return processes(cores(value("door_us"), load.events_per_s))
+
+
+def envoys(load: Load) -> int:
+    """By connections or by CPU, whichever asks for more."""
+    by_cpu = math.ceil(envoy_cores(load) / value("busy"))
+    return max(math.ceil(load.devices / value("envoy_connections")), by_cpu)
+
+
+def reno_cores(load: Load) -> float:
+    """Of all roles."""
+    ends = cores(value("door_us") + value("presence_us"), load.events_per_s)
+    folding = sum(lane_cores(load, share, load.batch_s) for share in SHARES)
+    return ends + folding + gateway_cores(load, gateways(load))
+
+
+def engine_cores(load: Load) -> float:
+    """Of what RENO runs on."""
+    each = value("log_us") + value("inbox_insert_us") * value("compaction")
+    storing = cores(each, load.events_per_s) * value("replicas")
+    return storing + inbox_read_cores(load) + envoy_cores(load)

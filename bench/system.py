@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,32 +25,44 @@ class System:
         """host:port of ingestion, devices or presence."""
         return f"127.0.0.1:{self.ports[name]}"
 
+    def pids(self) -> dict[str, int]:
+        """Of each process, by its name."""
+        pids: dict[str, int] = json.loads((self.data / "up.json").read_text())["pids"]
+        return pids
+
     def cpu_s(self) -> dict[str, float]:
         """User and system seconds of each process since it started, from the operating system's accounts."""
-        pids: dict[str, int] = json.loads((self.data / "up.json").read_text())["pids"]
         used = {}
-        for name, pid in pids.items():
+        for name, pid in self.pids().items():
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             used[name] = (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
         return used
 
     def resident_bytes(self) -> dict[str, int]:
         """Of each process's memory, now."""
-        pids: dict[str, int] = json.loads((self.data / "up.json").read_text())["pids"]
         page_bytes = os.sysconf("SC_PAGE_SIZE")
         return {
             name: int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * page_bytes
-            for name, pid in pids.items()
+            for name, pid in self.pids().items()
         }
 
 
 @contextmanager
-def running(catalogue: Path | None = None) -> Iterator[System]:
-    """Starts it on free ports in a new directory, ends it with SIGINT."""
+def running(
+    catalogue: Path | None = None,
+    arguments: Sequence[str] = (),
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[System]:
+    """Starts it on free ports in a new directory, ends it with SIGINT. `arguments`: further ones of `reno up`; `settings`: as environment."""
     with tempfile.TemporaryDirectory(prefix="reno-bench-") as folder:
         data = Path(folder) / "data"
         command = [sys.executable, "-m", "reno.cli.main", "up", "--ports", "0", "--json"]
-        environment = os.environ | ({"RENO_CATALOGUE": str(catalogue)} if catalogue else {})
+        command += arguments
+        environment = (
+            os.environ
+            | (settings or {})
+            | ({"RENO_CATALOGUE": str(catalogue)} if catalogue else {})
+        )
         child = subprocess.Popen(
             [*command, "--data", str(data)], stdout=subprocess.PIPE, env=environment, text=True
         )

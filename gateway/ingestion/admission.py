@@ -1,6 +1,6 @@
 """Admission: sorts one batch into rows for the shards and refusals for the caller. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.ingestion.committing import longest_row_bytes
@@ -20,8 +20,9 @@ REPEATED = Refusal(Reason.DUPLICATE, "the same member and id stand earlier in th
 
 @dataclass(slots=True)
 class Part:
-    """What one shard gets of a batch: rows, and each row's index in the batch."""
+    """What one shard gets of a batch: rows, and each row's index in the batch. `shut`: why it gets none."""
 
+    shut: Refusal | None = None
     indexes: list[int] = field(default_factory=list)
     rows: list[bytes] = field(default_factory=list)
 
@@ -48,10 +49,11 @@ class Gatekeeper:
         malformed: frozenset[int],
         backend: Backend,
         shards: Mapping[Priority, int],
+        shut: Callable[[Priority, int], Refusal | None],
         now_ms: int,
         call_traceparent: str,
     ) -> Admission:
-        """Gates and resolves each event by itself; only a repeat inside the batch looks at its neighbours."""
+        """Gates and resolves each event by itself; only a repeat inside the batch looks at its neighbours. `shut`: why a shard of a lane takes nothing now; its events cost no more than that."""
         refusals = faults_of(events)
         refusals.update(dict.fromkeys(malformed, MALFORMED))
         priorities: list[Priority | None] = [None] * len(events)
@@ -89,6 +91,13 @@ class Gatekeeper:
                 )
                 continue
             member_id = event.member_id
+            number = shard_of(member_key(backend.tenant, member_id), lane_shards)
+            part = lane_parts.get(number)
+            if part is None:
+                part = lane_parts[number] = Part(shut(lane, number))
+            if part.shut is not None:
+                refusals[index] = part.shut
+                continue
             identity = event_identity(backend.tenant, backend.source, member_id, event.id)
             row = resolver.row_of(event, identity)
             if isinstance(row, Refusal):
@@ -101,10 +110,6 @@ class Gatekeeper:
             if len(row) > longest_row:
                 refusals[index] = Refusal(Reason.TOO_LARGE, "larger than an envelope may be", "")
                 continue
-            number = shard_of(member_key(backend.tenant, member_id), lane_shards)
-            part = lane_parts.get(number)
-            if part is None:
-                part = lane_parts[number] = Part()
             part.indexes.append(index)
             part.rows.append(row)
         return Admission(priorities, refusals, parts)

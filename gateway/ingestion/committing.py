@@ -18,6 +18,9 @@ def longest_row_bytes(max_envelope_bytes: int) -> int:
     return max_envelope_bytes - ENVELOPE_START_BYTES - ROW_START_BYTES
 
 
+REOPEN_SHARE = 7 / 8
+"""Of the limit: who has refused for want of room takes nothing more until only so much waits, or a flood would be let in row by row."""
+
 Answer = Callable[[int, int, Refusal | None], None]
 """(count, first position, refusal): what became of a ticket's next `count` rows; their places follow one another."""
 
@@ -63,15 +66,26 @@ class GroupCommit:
         self._max_bytes = max_envelope_bytes - ENVELOPE_START_BYTES
         self._max_waiting_bytes = max_waiting_bytes
         self._tickets: deque[Ticket] = deque()
+        self._has_refused = False
         self.waiting_bytes = 0
+
+    @property
+    def is_shut(self) -> bool:
+        """An offer would be refused, whatever its size."""
+        if self._has_refused and self.waiting_bytes <= self._max_waiting_bytes * REOPEN_SHARE:
+            self._has_refused = False
+        return self._has_refused
 
     def offer(self, ticket: Ticket) -> int:
         """How many of the ticket's rows are taken, from the front: nothing after a row without room overtakes it. The rest is the caller's to answer."""
+        if self.is_shut:
+            return 0
         taken = 0
         waiting_bytes = self.waiting_bytes
         for row in ticket.rows:
             if waiting_bytes + len(row) > self._max_waiting_bytes:
                 ticket.rows = ticket.rows[:taken]
+                self._has_refused = True
                 break
             waiting_bytes += len(row)
             taken += 1

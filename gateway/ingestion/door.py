@@ -55,11 +55,6 @@ class IngestionDoor:
         self._lanes = lanes
         self._now_ns = now_ns
         self._now_s = now_s
-        self._full = Refusal(
-            Reason.FULL,
-            "too much waits for the log already",
-            retry_after_s=settings.ingestion.retry_after_s,
-        )
         self._writers: dict[tuple[Priority, int], ShardWriter] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -79,6 +74,7 @@ class IngestionDoor:
             batch.malformed,
             backend,
             {lane: self._lanes.of(lane).shards for lane in LANES},
+            self._shut,
             started_ns // 1_000_000,
             traceparent,
         )
@@ -86,10 +82,13 @@ class IngestionDoor:
         arrived_s = self._now_s()
         for lane, parts in admission.parts.items():
             for number, part in parts.items():
+                if not part.rows:
+                    continue
                 ticket = Ticket(part.rows, arrived_s, pending.answerer(part.indexes))
-                taken = self._writer(lane, number).offer(ticket)
+                writer = self._writer(lane, number)
+                taken = writer.offer(ticket)
                 if taken < len(part.indexes):
-                    pending.refuse(part.indexes[taken:], self._full)
+                    pending.refuse(part.indexes[taken:], writer.full)
 
         def account(results: Results) -> None:
             if results.refused:
@@ -140,6 +139,10 @@ class IngestionDoor:
         if batch.size_bytes > limits.max_batch_bytes:
             message = f"{batch.size_bytes} bytes, {limits.max_batch_bytes} are allowed"
             raise CallerFault(Reason.TOO_LARGE, message, field="events")
+
+    def _shut(self, lane: Priority, number: int) -> Refusal | None:
+        writer = self._writers.get((lane, number))
+        return writer.full if writer is not None and writer.is_shut else None
 
     def _writer(self, lane: Priority, number: int) -> ShardWriter:
         key = (lane, number)

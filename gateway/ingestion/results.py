@@ -49,17 +49,23 @@ class _Appendable(Protocol):
 
 def _fill(into: _Appendable, results: Results) -> None:
     append = into.append
-    # Appending copies, so that one message serves all that are accepted.
+    # Appending copies, so that one message serves all that are accepted, and one all that a flooded lane refuses.
     accepted = contract.PublishResult(status=_ACCEPTED)
+    refused = accepted
+    said: tuple[Priority | None, Refusal] | None = None
     for index, (priority, answer) in enumerate(
         zip(results.priorities, results.answers, strict=True)
     ):
-        if isinstance(answer, Refusal):
-            append(_refused(priority, answer, f"events[{index}]"))
+        if not isinstance(answer, Refusal):
+            accepted.priority = priority  # type: ignore[assignment]  # same numbers
+            accepted.position = answer
+            append(accepted)
             continue
-        accepted.priority = priority  # type: ignore[assignment]  # same numbers
-        accepted.position = answer
-        append(accepted)
+        if said is None or said[0] is not priority or said[1] is not answer:
+            refused = _refused(priority, answer, f"events[{index}]")
+            # What names a field names the event's index too.
+            said = (priority, answer) if answer.field is None else None
+        append(refused)
 
 
 def _refused(priority: Priority | None, refusal: Refusal, path: str) -> contract.PublishResult:

@@ -40,6 +40,8 @@ class ShardWriter:
         self._deadline_s = door.deadline_s
         self._attempt_s = settings.log.publish_timeout_s
         self._retry_after_s = door.retry_after_s
+        self.full = self._refusal(Reason.FULL, "too much waits for the log already")
+        """What an offer without room is to be told."""
         self._group = GroupCommit(
             max_envelope_events=door.max_envelope_events,
             max_envelope_bytes=door.max_envelope_bytes,
@@ -56,6 +58,11 @@ class ShardWriter:
             self.idle.clear()
             self._work.set()
         return taken
+
+    @property
+    def is_shut(self) -> bool:
+        """See GroupCommit.is_shut."""
+        return self._group.is_shut
 
     async def run(self) -> None:
         """Until cancelled. What is under way then is not answered any more."""
@@ -127,8 +134,8 @@ class ShardWriter:
                 return verdict
             await asyncio.sleep(pause_s(failures, left_s))
 
-    def _refusal(self, reason: Reason) -> Refusal:
-        return Refusal(reason, _MESSAGES[reason], retry_after_s=self._retry_after_s)
+    def _refusal(self, reason: Reason, message: str = "") -> Refusal:
+        return Refusal(reason, message or _MESSAGES[reason], retry_after_s=self._retry_after_s)
 
 
 _MESSAGES = {

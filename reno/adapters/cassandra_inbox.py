@@ -4,7 +4,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 from reno.adapters import cassandra_layout as layout
-from reno.adapters.cassandra_reader import CassandraReader
+from reno.adapters.cassandra_reader import CassandraReader, not_copied
 from reno.adapters.cassandra_session import CassandraSession
 from reno.adapters.inbox_keys import entry_value
 from reno.adapters.paging import MAX_MEMBER_ROWS
@@ -49,14 +49,16 @@ class CassandraInbox:
         *,
         read_timeout_s: float,
         max_member_rows: int = MAX_MEMBER_ROWS,
+        move: str = "",
         now_ms: Callable[[], int] = _clock_ms,
     ) -> None:
-        """`session` knows cassandra_statements.STORING. The first request raises InboxMismatch where the lane was stored with another shard count."""
+        """`session` knows cassandra_statements.STORING. `move`: the one that this belongs to; see `begin_move`. The first request raises InboxMismatch where the lane was stored with another shard count."""
         self._session = session
         self._priority = priority
         self._shards = shards
+        self._move = move
         self._now_ms = now_ms
-        self._reader = CassandraReader(session, read_timeout_s, max_member_rows)
+        self._reader = CassandraReader(session, read_timeout_s, max_member_rows, move)
         self._is_claimed = False
         self._appends = 0
         """That write rows now."""
@@ -89,8 +91,17 @@ class CassandraInbox:
         mark = _mark(newest)
         await self._session.write("raise", [*key, mark, entry_value(newest), mark])
 
+    async def begin_move(self, shard: Shard, newest: JournalEntry | None) -> None:
+        """What comes after `newest` is stored here from now on; what came before is copied beside. Until that is complete the shard is hidden from all who do not belong to the move."""
+        key = [int(shard.priority), shard.number]
+        await self._session.write("move", [*key, self._move])
+        await self._claim(shard.priority)
+        if newest is not None:
+            mark = _mark(newest)
+            await self._session.write("raise", [*key, mark, entry_value(newest), mark])
+
     async def last_entry(self, shard: Shard) -> JournalEntry | None:
-        """See reno.ports.Inbox."""
+        """See reno.ports.Inbox. Raises errors.Unavailable, too, while the shard is hidden."""
         newest, _ = await self._newest(shard)
         return newest
 
@@ -126,11 +137,11 @@ class CassandraInbox:
             )
         if self._is_claimed:
             return
-        await self._session.read("claim", [int(priority), self._shards])
-        found = await self._session.read("lane", [int(priority)])
-        if [tuple(row) for row in found] != [(self._shards,)]:
+        # Decided and told in one go, so that nobody who claims at the same time is missed: (True,), or (False, lane, shards).
+        ((is_first, *stored),) = await self._session.read("claim", [int(priority), self._shards])
+        if not is_first and stored[-1] != self._shards:
             raise InboxMismatch(
-                f"lane {priority.word} was stored with {found[0][0] if found else 'no'} shards, the log has {self._shards}"
+                f"lane {priority.word} was stored with {stored[-1]} shards, the log has {self._shards}"
             )
         self._is_claimed = True
 
@@ -138,12 +149,16 @@ class CassandraInbox:
         """Members at once, each member's batches one after the other."""
         chains = layout.chains(writes)
         waiting = iter(chains)
-        # Shards share the places in flight out: to queue for one costs as much as the request.
-        askers = min(max(1, self._session.max_in_flight // self._appends), len(chains))
         now_ms = self._now_ms()
-        await together(self._write_chains(waiting, now_ms) for _ in range(askers))
+        askers = min(self._share(), len(chains))
+        await together(self._write_chains(waiting, number, now_ms) for number in range(askers))
 
-    async def _write_chains(self, waiting: Iterator[Chain], now_ms: int) -> None:
+    def _share(self) -> int:
+        """Of the places in flight, each append's: to queue for one costs as much as the request."""
+        return max(1, self._session.max_in_flight // max(1, self._appends))
+
+    async def _write_chains(self, waiting: Iterator[Chain], number: int, now_ms: int) -> None:
+        """As the append's asker of that number; it leaves when other appends have come for its place."""
         lane, write, together_ = (
             int(self._priority),
             self._session.write,
@@ -166,6 +181,8 @@ class CassandraInbox:
                     await write("keep", many[0])
                 else:
                     await together_("keep", many)
+            if number >= self._share():
+                return
 
     async def _write_journal(self, shard: Shard, entries: Sequence[JournalEntry]) -> None:
         key = [int(shard.priority), shard.number]
@@ -189,7 +206,9 @@ class CassandraInbox:
         found = await self._session.read("newest", [int(shard.priority), shard.number])
         if not found:
             return None, 0
-        mark, entry, trimmed_before_ms = found[0]
+        mark, entry, trimmed_before_ms, moving, moved = found[0]
+        if layout.is_hidden(moving, moved, self._move):
+            raise not_copied(shard.priority, shard.number)
         return None if mark is None else layout.entry_at(mark, entry), trimmed_before_ms or 0
 
     async def _entries(self, shard: Shard, bucket: int, mark: int) -> AsyncIterator[JournalEntry]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from reno.adapters.cassandra_layout import KEEP_S, row_of
+from reno.adapters.cassandra_layout import KEEP_S, is_hidden, row_of
 from reno.adapters.cassandra_session import CassandraSession
 from reno.adapters.paging import MAX_MEMBER_ROWS, fill_page
 from reno.adapters.together import answered_within, together
@@ -13,11 +13,27 @@ from reno.domain.reason import Reason
 from reno.errors import Unavailable
 from reno.ports import Acknowledged, Page, Slice
 
+FIRST_ROWS = 64
+"""Of a page's first request, whose rows may each have the largest payload."""
+
 CHUNK_ROWS = 256
 """At most, of one request; a page takes as many as it needs."""
 
 CHUNK_POSITIONS = 2000
 """Without their rows."""
+
+
+def next_rows(rows: int, rows_bytes: int, max_bytes: int) -> int:
+    """How many more to ask for when the page's first `rows` did not fill it: as many as it would take if all were like these, and not few, since some may have expired."""
+    return min(max(max_bytes * rows // max(rows_bytes, 1), FIRST_ROWS), CHUNK_ROWS)
+
+
+def not_copied(priority: Priority, shard: int) -> Unavailable:
+    """Of a shard that comes from an embedded inbox."""
+    return Unavailable(
+        Reason.NOT_READY,
+        f"shard {shard} of lane {priority.word} is not copied from its embedded inbox yet (reno inbox copy)",
+    )
 
 
 class CassandraReader:
@@ -28,10 +44,12 @@ class CassandraReader:
         session: CassandraSession,
         timeout_s: float,
         max_member_rows: int = MAX_MEMBER_ROWS,
+        move: str = "",
     ) -> None:
-        """`timeout_s`: of one read or keep_acknowledged, with every attempt."""
+        """`timeout_s`: of one read or keep_acknowledged, with every attempt. `move`: the one that this belongs to."""
         self._max_member_rows = max_member_rows
         self._session = session
+        self._move = move
         self._timeout_s = timeout_s
         self._shards: dict[Priority, int] = {}
 
@@ -92,7 +110,12 @@ class CassandraReader:
     async def _marks(self, priority: Priority, shards: set[int]) -> dict[int, int]:
         async def mark(shard: int) -> int:
             found = await self._session.read("mark", [int(priority), shard])
-            return int(found[0][0] or 0) if found else 0
+            if not found:
+                return 0
+            known, moving, moved = found[0]
+            if is_hidden(moving, moved, self._move):
+                raise not_copied(priority, shard)
+            return int(known or 0)
 
         numbers = list(shards)
         return dict(zip(numbers, await together(map(mark, numbers)), strict=True))
@@ -139,7 +162,7 @@ class CassandraReader:
     ) -> Page:
         rows: list[tuple[int, int, bytes]] = []
         # One more than the page takes says whether there is more.
-        limit = min(max(wanted.max_rows, 1) + 1, CHUNK_ROWS)
+        limit = min(max(wanted.max_rows, 1) + 1, FIRST_ROWS)
         after, is_all = wanted.after, wanted.after >= mark
         while True:
             if not is_all:
@@ -147,7 +170,8 @@ class CassandraReader:
                 rows += [(position, expires, row_of(row)) for position, expires, row in found]
                 is_all = len(found) < limit
                 after = rows[-1][0] if rows else after
-                limit = CHUNK_ROWS
+                rows_bytes = sum(len(row) for _, _, row in rows)
+                limit = next_rows(len(rows), rows_bytes, wanted.max_bytes)
             page = fill_page(wanted, rows, mark=mark, acknowledged=acknowledged, now_ms=now_ms)
             # A page that says "more" is full: rows behind the ones that were read change nothing.
             if is_all or page.more:

@@ -1,6 +1,6 @@
 """The keyspace's schema: numbered CQL files, each applied once, and the table that says which were."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +8,11 @@ from hashlib import sha256
 from importlib import resources
 from typing import Any
 
-from cassandra import DriverException  # type: ignore[import-untyped]
+from cassandra import (  # type: ignore[import-untyped]
+    AuthenticationFailed,
+    ConsistencyLevel,
+    DriverException,
+)
 from cassandra.auth import PlainTextAuthProvider  # type: ignore[import-untyped]
 from cassandra.cluster import (  # type: ignore[import-untyped]
     EXEC_PROFILE_DEFAULT,
@@ -18,12 +22,16 @@ from cassandra.cluster import (  # type: ignore[import-untyped]
 )
 from cassandra.policies import DCAwareRoundRobinPolicy  # type: ignore[import-untyped]
 
+from reno.adapters.cassandra_tls import context_of
 from reno.config.cassandra_settings import CassandraSettings
 from reno.domain.reason import Reason
 from reno.errors import Unavailable, WrongState
 
 CHANGE_TIMEOUT_S = 60.0
-"""Of one statement: every node has to agree."""
+"""Of one statement."""
+
+AGREEMENT_TIMEOUT_S = 30.0
+"""Of all nodes that are up, after each change."""
 
 _VERSIONS = "CREATE TABLE IF NOT EXISTS schema_versions (version int PRIMARY KEY, name text, checksum text, applied_at timestamp)"
 
@@ -85,9 +93,9 @@ def apply(settings: CassandraSettings) -> list[Change]:
     run again. Raises Unavailable and WrongState. Blocks."""
     with _connected(settings) as session:
         if settings.keyspace not in session.cluster.metadata.keyspaces:
-            session.execute(keyspace_statement(settings))
+            _change(session, keyspace_statement(settings))
         session.set_keyspace(settings.keyspace)
-        session.execute(_VERSIONS)
+        _change(session, _VERSIONS)
         known = _applied(session, settings.keyspace)
         pending = [step.change for step in steps(changes(), known) if step.state is State.PENDING]
         insert = session.prepare(
@@ -95,7 +103,7 @@ def apply(settings: CassandraSettings) -> list[Change]:
         )
         for change in pending:
             for statement in change.statements:
-                session.execute(statement)
+                _change(session, statement)
             session.execute(insert, (change.version, change.name, change.checksum))
         return pending
 
@@ -103,7 +111,7 @@ def apply(settings: CassandraSettings) -> list[Change]:
 def drop(settings: CassandraSettings) -> None:
     """The keyspace with everything in it. Raises Unavailable. Blocks."""
     with _connected(settings) as session:
-        session.execute(f"DROP KEYSPACE IF EXISTS {settings.keyspace}")
+        _change(session, f"DROP KEYSPACE IF EXISTS {settings.keyspace}")
 
 
 def keyspace_statement(settings: CassandraSettings) -> str:
@@ -130,11 +138,36 @@ def steps(shipped: Sequence[Change], applied: dict[int, str]) -> list[Step]:
     ]
 
 
-def server_settings(settings: CassandraSettings, names: Sequence[str]) -> dict[str, str]:
-    """What the asked node says of itself (system_views.settings). Raises Unavailable. Blocks."""
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a keyspace and the node that was asked say of themselves."""
+
+    replicas: int
+    """In local_dc."""
+    commitlog_sync: str
+
+
+def facts(settings: CassandraSettings) -> Facts:
+    """Of a keyspace that is there. Raises Unavailable. Blocks."""
     with _connected(settings) as session:
+        strategy = session.cluster.metadata.keyspaces[settings.keyspace].replication_strategy
+        by_dc = getattr(strategy, "dc_replication_factors", None)
+        # SimpleStrategy knows no data centres.
+        replicas = strategy.replication_factor if by_dc is None else by_dc.get(settings.local_dc, 0)
         rows = session.execute("SELECT name, value FROM system_views.settings")
-        return {row.name: row.value for row in rows if row.name in names}
+        found = {row.name: row.value for row in rows}
+        return Facts(int(replicas), found.get("commitlog_sync", "unknown"))
+
+
+def _change(session: Any, statement: str) -> None:
+    """Raises Unavailable where the nodes do not agree on it in time: what follows could tear the schema apart."""
+    change = session.execute_async(statement)
+    change.result()
+    if not change.is_schema_agreed:
+        raise Unavailable(
+            Reason.NOT_READY,
+            f"Cassandra's nodes do not agree on the schema after {AGREEMENT_TIMEOUT_S:g} s: apply it again when they do",
+        )
 
 
 def _applied(session: Any, keyspace: str) -> dict[int, str]:
@@ -150,14 +183,23 @@ def _connected(settings: CassandraSettings) -> Iterator[Any]:
     auth = None
     if settings.user is not None and settings.password is not None:
         auth = PlainTextAuthProvider(settings.user, settings.password.get_secret_value())
+    try:
+        context = context_of(settings)
+    except OSError as error:
+        raise WrongState(Reason.NOT_READY, str(error)) from error
     cluster = Cluster(
         settings.contact_hosts,
         port=settings.contact_port,
         auth_provider=auth,
+        ssl_context=context,
         connect_timeout=settings.connect_timeout_s,
+        control_connection_timeout=settings.connect_timeout_s,
+        max_schema_agreement_wait=AGREEMENT_TIMEOUT_S,
         execution_profiles={
             EXEC_PROFILE_DEFAULT: ExecutionProfile(
                 load_balancing_policy=DCAwareRoundRobinPolicy(settings.local_dc),
+                # Which versions are applied is said and asked like everything else: one node may not know.
+                consistency_level=ConsistencyLevel.name_to_value[settings.consistency.upper()],
                 request_timeout=CHANGE_TIMEOUT_S,
             )
         },
@@ -166,9 +208,22 @@ def _connected(settings: CassandraSettings) -> Iterator[Any]:
         with cluster.connect() as session:
             yield session
     except NoHostAvailable as error:
-        where = ", ".join(settings.contact_points)
-        raise Unavailable(Reason.NOT_READY, f"no Cassandra answers at {where}") from error
+        raise Unavailable(Reason.NOT_READY, _unreached(settings, error.errors)) from error
     except DriverException as error:
         raise Unavailable(Reason.NOT_READY, f"Cassandra: {error}") from error
     finally:
         cluster.shutdown()
+
+
+def _unreached(settings: CassandraSettings, faults: object) -> str:
+    where = ", ".join(settings.contact_points)
+    if not isinstance(faults, Mapping):
+        return f"no node of {where} is in data centre {settings.local_dc}"
+    for fault in faults.values():
+        if isinstance(fault, AuthenticationFailed):
+            who = f"refuses user {settings.user}" if settings.user else "wants a user"
+            return f"Cassandra at {where} {who}"
+        # The driver hands on the words, not the error.
+        if "[SSL" in str(fault):
+            return f"no TLS with Cassandra at {where}: {fault}"
+    return f"no Cassandra answers at {where}"

@@ -2,7 +2,7 @@
 
 READING = {
     "lane": "SELECT shards FROM lanes WHERE lane = ?",
-    "mark": "SELECT mark FROM marks WHERE lane = ? AND shard = ?",
+    "mark": "SELECT mark, moving, moved FROM marks WHERE lane = ? AND shard = ?",
     "rows": "SELECT position, expires_at, row FROM rows"
     " WHERE member = ? AND lane = ? AND position > ? AND position <= ? LIMIT ?",
     "newest_positions": "SELECT position FROM rows"
@@ -20,7 +20,15 @@ STORING = {
     "journal": "INSERT INTO journal (lane, shard, bucket, mark, entry) VALUES (?, ?, ?, ?, ?) USING TTL ?",
     "raise": "INSERT INTO marks (lane, shard, mark, entry) VALUES (?, ?, ?, ?) USING TIMESTAMP ?",
     "trim": "INSERT INTO marks (lane, shard, trimmed_before) VALUES (?, ?, ?) USING TIMESTAMP ?",
-    "newest": "SELECT mark, entry, trimmed_before FROM marks WHERE lane = ? AND shard = ?",
+    "newest": "SELECT mark, entry, trimmed_before, moving, moved FROM marks"
+    " WHERE lane = ? AND shard = ?",
+    "move": "INSERT INTO marks (lane, shard, moving) VALUES (?, ?, ?)",
     "entries": "SELECT mark, entry FROM journal"
     " WHERE lane = ? AND shard = ? AND bucket = ? AND mark > ? AND mark <= ? LIMIT ?",
+}
+
+COPYING = {
+    **STORING,
+    "moving": "SELECT moving FROM marks WHERE lane = ? AND shard = ?",
+    "moved": "INSERT INTO marks (lane, shard, moved) VALUES (?, ?, ?)",
 }

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+from reno.adapters.envoy_access_log import access_log
 from reno.adapters.envoy_cluster import Upstream, cluster, seconds
 from reno.adapters.envoy_cors import CORS_FILTER, cors_policy
+from reno.adapters.envoy_extension import Block, extension
 from reno.config.settings import Settings
 
-Block = dict[str, Any]
-
 ADMIN_HOST = "127.0.0.1"
-TYPES = "type.googleapis.com/envoy."
 
 DEVICE_METADATA = ("reno-member", "reno-device")
 """Which gateway serves a device: its id alone is not enough, every household has a "tv-1"."""
@@ -38,7 +37,7 @@ def bootstrap(settings: Settings) -> Block:
         "admin": {"address": _address(f"{ADMIN_HOST}:{mesh.admin_port}")},
         "overload_manager": {
             "resource_monitors": [
-                _typed(
+                extension(
                     "envoy.resource_monitors.global_downstream_max_connections",
                     "extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
                     max_active_downstream_connections=mesh.max_connections,
@@ -91,8 +90,8 @@ def _ingestion(settings: Settings) -> Block:
 def _devices(settings: Settings) -> Block:
     """Devices by gRPC, browsers by gRPC-Web, over HTTP/1.1 too."""
     filters = [
-        _typed("envoy.filters.http.grpc_web", "extensions.filters.http.grpc_web.v3.GrpcWeb"),
-        _typed(CORS_FILTER, "extensions.filters.http.cors.v3.Cors"),
+        extension("envoy.filters.http.grpc_web", "extensions.filters.http.grpc_web.v3.GrpcWeb"),
+        extension(CORS_FILTER, "extensions.filters.http.cors.v3.Cors"),
     ]
     policy = cors_policy(settings.mesh.allowed_origins)
     by_device = [{"header": {"header_name": name}} for name in DEVICE_METADATA]
@@ -135,12 +134,12 @@ def _listener(
     host_extras: Block | None = None,
     **connection: Any,
 ) -> Block:
-    router = _typed(
+    router = extension(
         "envoy.filters.http.router",
         "extensions.filters.http.router.v3.Router",
         suppress_envoy_headers=True,
     )
-    manager = _typed(
+    manager = extension(
         "envoy.filters.network.http_connection_manager",
         "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix=name,
@@ -153,7 +152,7 @@ def _listener(
             "idle_timeout": seconds(settings.server.max_connection_idle_s)
         },
         max_request_headers_kb=max(1, settings.server.max_metadata_bytes // 1024),
-        access_log=_access_log(settings.mesh.access_log, name),
+        access_log=access_log(settings.mesh.access_log, name),
         http_filters=[*filters, router],
         route_config={
             "name": name,
@@ -183,7 +182,7 @@ def _route(cluster_name: str, service: str, **action: Any) -> list[Block]:
             "num_retries": MAX_TRIES_AGAIN,
             "host_selection_retry_max_attempts": MAX_PICKS,
             "retry_host_predicate": [
-                _typed(
+                extension(
                     "envoy.retry_host_predicates.previous_hosts",
                     "extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",
                 )
@@ -212,39 +211,6 @@ def _batch_bytes(settings: Settings) -> int:
     return settings.ingestion.max_batch_bytes
 
 
-def _access_log(which: str, edge: str) -> list[Block]:
-    """A line a call, written when it has ended. Who called is not written down."""
-    if which == "off":
-        return []
-    log = _typed(
-        "envoy.access_loggers.stdout",
-        "extensions.access_loggers.stream.v3.StdoutAccessLog",
-        log_format={"json_format": {**_CALL_LINE, "edge": edge}},
-    )
-    if which == "faults":
-        log["filter"] = {"grpc_status_filter": {"statuses": ["OK", "CANCELED"], "exclude": True}}
-    return [log]
-
-
-_CALL_LINE = {
-    "event": "call",
-    "timestamp": "%START_TIME%",
-    "method": "%REQ(:PATH)%",
-    "status": "%GRPC_STATUS(SNAKE_STRING)%",
-    "http": "%RESPONSE_CODE%",
-    "flags": "%RESPONSE_FLAGS%",
-    "why": "%RESPONSE_CODE_DETAILS%",
-    "duration_ms": "%DURATION%",
-    "received_bytes": "%BYTES_RECEIVED%",
-    "sent_bytes": "%BYTES_SENT%",
-    "door": "%UPSTREAM_HOST%",
-}
-
-
 def _address(address: str) -> Block:
     host, _, port = address.rpartition(":")
     return {"socket_address": {"address": host, "port_value": int(port)}}
-
-
-def _typed(filter_name: str, kind: str, **fields: Any) -> Block:
-    return {"name": filter_name, "typed_config": {"@type": TYPES + kind, **fields}}

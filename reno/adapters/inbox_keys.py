@@ -31,6 +31,11 @@ def position_after(prefix: bytes, key: bytes) -> int | None:
     return int.from_bytes(key[-POSITION_BYTES:], "big")
 
 
+def row_key_parts(key: bytes) -> tuple[bytes, int]:
+    """(member_key, position)."""
+    return key[: -POSITION_BYTES - 2], int.from_bytes(key[-POSITION_BYTES:], "big")
+
+
 def row_value(expires_at_ms: int, row: bytes) -> bytes:
     """The time stands before the row, so that a read skips what is expired without parsing it."""
     return b"%b%b%b" % (ROW_VERSION, expires_at_ms.to_bytes(8, "big"), row)
@@ -46,6 +51,12 @@ def row_of(value: bytes) -> tuple[int, bytes]:
 def acknowledged_key(member_key: bytes, device_id: str, priority: Priority) -> bytes:
     """Of one device's mark in one lane."""
     return b"%b\0%b\0%c" % (member_key, device_id.encode(), int(priority))
+
+
+def acknowledged_key_parts(key: bytes) -> tuple[bytes, str]:
+    """(member_key, device_id)."""
+    owner, _, device = key[:-2].rpartition(b"\0")
+    return owner, device.decode()
 
 
 def acknowledged_value(position: int) -> bytes:
@@ -70,6 +81,11 @@ def journal_prefix(priority: Priority, shard: int) -> bytes:
 def journal_key(prefix: bytes, place: int) -> bytes:
     """Of the entry at the place; see place_of."""
     return prefix + place.to_bytes(9, "big")
+
+
+def journal_key_parts(key: bytes) -> tuple[int, int]:
+    """(shard, place)."""
+    return int.from_bytes(key[1:3], "big"), int.from_bytes(key[3:], "big")
 
 
 def place_of(generation: int, sequence: int) -> int:
@@ -124,3 +140,10 @@ def entry_of(place: int, value: bytes) -> JournalEntry:
 def layout_value(priority: Priority, shards: int, owned: str = "") -> bytes:
     """Whose directory it is: with another shard count a member's mark would be another shard's. `owned`: the shards that are kept here, empty for all."""
     return LAYOUT_VERSION + bytes((priority,)) + shards.to_bytes(2, "big") + owned.encode()
+
+
+def layout_parts(value: bytes) -> tuple[int, int, str]:
+    """(lane, shards, owned). Raises Unreadable."""
+    if value[:1] != LAYOUT_VERSION:
+        raise Unreadable(f"inbox directory of version {value[:1].hex() or 'none'}")
+    return value[1], int.from_bytes(value[2:4], "big"), value[4:].decode()

@@ -14,6 +14,7 @@ from nats.js.errors import Error as JetStreamError
 from reno.adapters.nats_names import inbox_prefix
 from reno.adapters.nats_refusal import is_decided
 from reno.adapters.nats_server import are_synced
+from reno.adapters.nats_tls import tls_of
 from reno.config.settings import LogSettings
 from reno.ports import LogAbsent
 
@@ -67,6 +68,13 @@ class FailFastClient(Client):
         if writer is not None:
             writer.transport.abort()
 
+    def _connect_command(self) -> bytes:
+        # With a server that asks for no TLS it would go on in the clear, the password first.
+        if "tls" in self.options and not self._server_info.get("tls_required"):
+            raise nats_errors.Error("the server does not require TLS")
+        command: bytes = super()._connect_command()
+        return command
+
     async def leave(self, server: str) -> None:
         """Goes to the next server of the list."""
         if self.is_connected:
@@ -97,7 +105,9 @@ class NatsConnection:
         request_timeout_s: float = 2.0,
         max_unsent_bytes: int = 8 * 1024 * 1024,
     ) -> None:
+        """Raises OSError naming a file of the settings that cannot be used."""
         self._settings = settings
+        self._tls = tls_of(settings)
         self._name = name
         self._ping_interval_s = ping_interval_s
         self._max_pings_unanswered = max_pings_unanswered
@@ -127,6 +137,7 @@ class NatsConnection:
             ping_interval=self._ping_interval_s,  # type: ignore[arg-type]
             max_outstanding_pings=self._max_pings_unanswered,
             pending_size=0,
+            tls=self._tls,
             **self._identity(),
         )
         self._last_error = ""

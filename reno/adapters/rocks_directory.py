@@ -15,7 +15,7 @@ MAX_WAL_BYTES = 512 << 20
 MAX_OPEN_FILES = 4096
 MAX_LOG_FILES = 4
 
-_FAMILIES = ("rows", "journal", "acknowledged")
+FAMILIES = ("rows", "journal", "acknowledged")
 
 
 class InboxLocked(Exception):
@@ -38,11 +38,11 @@ class RocksDirectory:
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         cache = Cache(BLOCK_CACHE_BYTES)
-        families = {name: _options(cache, compact=name != "journal") for name in _FAMILIES}
+        families = {name: options(cache, compact=name != "journal") for name in FAMILIES}
         try:
             self.store = Rdict(
                 str(directory),
-                options=_options(cache, compact=False),
+                options=options(cache, compact=False),
                 column_families=families,
                 access_type=AccessType.with_ttl(keep_s),
             )
@@ -98,24 +98,25 @@ class RocksDirectory:
 
 
 def _layout(value: bytes) -> str:
-    shards = int.from_bytes(value[2:4], "big")
-    return f"lane {value[1]} with shards {value[4:].decode() or 'all'} of {shards}"
+    lane, shards, owned = keys.layout_parts(value)
+    return f"lane {lane} with shards {owned or 'all'} of {shards}"
 
 
-def _options(cache: Cache, *, compact: bool) -> Options:
-    options = Options(raw_mode=True)
-    options.create_if_missing(True)
-    options.create_missing_column_families(True)
-    options.set_disable_auto_compactions(not compact)
-    options.set_write_buffer_size(WRITE_BUFFER_BYTES)
-    options.set_max_write_buffer_number(4)
-    options.set_max_total_wal_size(MAX_WAL_BYTES)
-    options.set_max_open_files(MAX_OPEN_FILES)
-    options.set_max_background_jobs(2)
-    options.set_keep_log_file_num(MAX_LOG_FILES)
-    options.set_compression_type(DBCompressionType.lz4())
+def options(cache: Cache, *, compact: bool) -> Options:
+    """Of a column family."""
+    made = Options(raw_mode=True)
+    made.create_if_missing(True)
+    made.create_missing_column_families(True)
+    made.set_disable_auto_compactions(not compact)
+    made.set_write_buffer_size(WRITE_BUFFER_BYTES)
+    made.set_max_write_buffer_number(4)
+    made.set_max_total_wal_size(MAX_WAL_BYTES)
+    made.set_max_open_files(MAX_OPEN_FILES)
+    made.set_max_background_jobs(2)
+    made.set_keep_log_file_num(MAX_LOG_FILES)
+    made.set_compression_type(DBCompressionType.lz4())
     blocks = BlockBasedOptions()
     blocks.set_block_cache(cache)
     blocks.set_bloom_filter(10, False)
-    options.set_block_based_table_factory(blocks)
-    return options
+    made.set_block_based_table_factory(blocks)
+    return made

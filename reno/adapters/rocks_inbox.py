@@ -59,11 +59,12 @@ class RocksInbox:
         self._max_member_rows = max_member_rows
         self._kept_shards = KeptShards(owned, shards)
         kept = "" if owned.numbers is None else str(owned)
-        self._directory = RocksDirectory(directory, priority, shards, keep_s, kept)
-        self._newest = self._directory.newest
+        self.directory = RocksDirectory(directory, priority, shards, keep_s, kept)
+        """For whoever opened this, before the first use."""
+        self._newest = self.directory.newest
         self._marks = [0 if place is None else _mark(place) for place in self._newest]
         self._renewed_at_s = [time.monotonic()] * shards
-        self._writer = RocksWriter(self._directory.store)
+        self._writer = RocksWriter(self.directory.store)
         self._is_closed = False
 
     async def read(self, priority: Priority, slices: Sequence[Slice], now_ms: int) -> list[Page]:
@@ -154,7 +155,7 @@ class RocksInbox:
             return
         self._is_closed = True
         await self._writer.close()
-        self._directory.close()
+        self.directory.close()
 
     def _expect(self, priority: Priority) -> None:
         if priority is not self._priority:
@@ -170,7 +171,7 @@ class RocksInbox:
         marks = list(self._marks)
         owners = [member_key(wanted.tenant, wanted.member_id) for wanted in turn]
         kept = self._kept(turn, owners)
-        cursor = self._directory.rows.iter()
+        cursor = self.directory.rows.iter()
         rows = 0
         for wanted, owner, acknowledged in zip(turn, owners, kept, strict=True):
             mark = marks[self._kept_shards.home(owner)]
@@ -189,7 +190,7 @@ class RocksInbox:
             await asyncio.sleep(0)
             self._expect(self._priority)
             most = min(self._max_member_rows + 1 - counted, TURN_ROWS)
-            cursor = self._directory.rows.iter()
+            cursor = self.directory.rows.iter()
             found = rocks_rows.newest(cursor, prefix, before, wanted.after, most)
             if len(found) < most:
                 return page
@@ -206,7 +207,7 @@ class RocksInbox:
         }
         kept = [0] * len(turn)
         if asked:
-            values = self._directory.acknowledged.get(list(asked.values())) or []
+            values = self.directory.acknowledged.get(list(asked.values())) or []
             for index, value in zip(asked, values, strict=True):
                 kept[index] = keys.acknowledged_of(value)
         return kept
@@ -214,7 +215,7 @@ class RocksInbox:
     def _append_batch(self, shard: Shard, writes: Sequence[EnvelopeWrite]) -> WriteBatch:
         batch = WriteBatch(raw_mode=True)
         put = batch.put
-        batch.set_default_column_family(self._directory.rows_handle)
+        batch.set_default_column_family(self.directory.rows_handle)
         middle = bytes((0, self._priority))
         value_of = keys.row_value
         for write in writes:
@@ -223,7 +224,7 @@ class RocksInbox:
                     row.member_key + middle + row.position.to_bytes(8, "big"),
                     value_of(row.expires_at_ms, row.row),
                 )
-        batch.set_default_column_family(self._directory.journal_handle)
+        batch.set_default_column_family(self.directory.journal_handle)
         prefix = keys.journal_prefix(self._priority, shard.number)
         for write in writes:
             place = keys.place_of(write.entry.generation, write.entry.sequence)
@@ -232,8 +233,8 @@ class RocksInbox:
 
     def _acknowledged_batch(self, highest: dict[bytes, int]) -> WriteBatch:
         batch = WriteBatch(raw_mode=True)
-        batch.set_default_column_family(self._directory.acknowledged_handle)
-        kept = self._directory.acknowledged.get(list(highest)) or []
+        batch.set_default_column_family(self.directory.acknowledged_handle)
+        kept = self.directory.acknowledged.get(list(highest)) or []
         for (key, position), value in zip(highest.items(), kept, strict=True):
             if position > keys.acknowledged_of(value):
                 batch.put(key, keys.acknowledged_value(position))
@@ -241,20 +242,20 @@ class RocksInbox:
 
     def _trim_batch(self, begin: bytes, end: bytes) -> WriteBatch:
         batch = WriteBatch(raw_mode=True)
-        batch.delete_range(begin, end, self._directory.journal_handle)
+        batch.delete_range(begin, end, self.directory.journal_handle)
         return batch
 
     def _renewal_batch(self, prefix: bytes, place: int) -> WriteBatch:
         batch = WriteBatch(raw_mode=True)
         key = keys.journal_key(prefix, place)
-        value = self._directory.journal.get(key)
+        value = self.directory.journal.get(key)
         if value is not None:
-            batch.put(key, value, self._directory.journal_handle)
+            batch.put(key, value, self.directory.journal_handle)
         return batch
 
     def _entry(self, shard: Shard, place: int) -> JournalEntry:
         key = keys.journal_key(keys.journal_prefix(self._priority, shard.number), place)
-        return keys.entry_of(place, self._directory.journal.get(key) or b"")
+        return keys.entry_of(place, self.directory.journal.get(key) or b"")
 
     def _first_since(self, shard: Shard, since_ms: int, newest: int) -> int:
         return first_place(
@@ -267,7 +268,7 @@ class RocksInbox:
     def _next_place(self, shard: Shard, place: int) -> int:
         """Only asked for places up to the newest, which is never trimmed."""
         prefix = keys.journal_prefix(self._priority, shard.number)
-        cursor = self._directory.journal.iter()
+        cursor = self.directory.journal.iter()
         cursor.seek(keys.journal_key(prefix, place))
         found = keys.place_after(prefix, cursor.key()) if rocks_rows.is_valid(cursor) else None
         if found is None:
@@ -277,7 +278,7 @@ class RocksInbox:
     def _entries(self, shard: Shard, first: int, newest: int) -> list[tuple[int, JournalEntry]]:
         """Some entries, with an iterator that is not held while the caller works: it would hold the directory."""
         prefix = keys.journal_prefix(self._priority, shard.number)
-        cursor = self._directory.journal.iter()
+        cursor = self.directory.journal.iter()
         cursor.seek(keys.journal_key(prefix, first))
         entries: list[tuple[int, JournalEntry]] = []
         while len(entries) < TURN_ENTRIES and rocks_rows.is_valid(cursor):

@@ -23,24 +23,34 @@ def cassandra(settings: CassandraSettings) -> Check:
     pending = [step.change.name for step in steps if step.state.value == "pending"]
     if pending:
         return fail(NAME, f"{where} lacks {', '.join(pending)}", "reno schema apply")
-    return durability(where, settings.replication_factor, _sync(settings))
+    from reno.adapters.cassandra_schema import facts  # noqa: PLC0415
+
+    try:
+        known = facts(settings)
+    except Unavailable as error:
+        return fail(NAME, str(error), "look at that node's log")
+    return judged(settings, known.replicas, known.commitlog_sync)
 
 
-def durability(where: str, replicas: int, sync: str) -> Check:
-    """What a node that confirms may still lose."""
+def judged(settings: CassandraSettings, replicas: int, sync: str) -> Check:
+    """What a keyspace with so many replicas in the local data centre, and a node that confirms, may still lose."""
+    where = ", ".join(settings.contact_points)
+    if replicas == 0:
+        return fail(
+            NAME,
+            f"keyspace {settings.keyspace} has no replica in data centre {settings.local_dc}",
+            "ALTER KEYSPACE, or set inbox.local_dc",
+        )
+    if replicas > 1 and "quorum" not in settings.consistency:
+        return warn(
+            NAME,
+            f"of {replicas} replicas {settings.consistency} asks one: it may not know a row that another one confirmed",
+            "set inbox.consistency to local_quorum",
+        )
     if sync == "periodic" and replicas < SAFE_REPLICAS:
         return warn(
             NAME,
-            f"{where} confirms before it syncs, and inbox.replication_factor is {replicas}: kill -9 loses rows",
+            f"{where} confirms before it syncs, and the keyspace has {replicas} replica(s): kill -9 loses rows",
             "set commitlog_sync to group or batch, or keep 3 replicas",
         )
     return ok(NAME, f"{where} has the schema; {SYNC} {sync}, {replicas} replica(s)")
-
-
-def _sync(settings: CassandraSettings) -> str:
-    from reno.adapters.cassandra_schema import server_settings  # noqa: PLC0415
-
-    try:
-        return server_settings(settings, [SYNC]).get(SYNC, "unknown")
-    except Unavailable:
-        return "unknown"

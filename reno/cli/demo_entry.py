@@ -1,8 +1,16 @@
 """`reno demo`, as the command line knows it before the demo is loaded."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
+
+
+class DemoInbox(StrEnum):
+    """What a play can be played with."""
+
+    EMBEDDED = "embedded"
+    CASSANDRA = "cassandra"
 
 
 def demo(
@@ -16,6 +24,10 @@ def demo(
     seed: Annotated[
         int, typer.Option(help="Another seed shuffles the play and names its events anew.")
     ] = 1,
+    inbox: Annotated[
+        DemoInbox | None,
+        typer.Option(help="Where rows are kept; Cassandra is found by the settings."),
+    ] = None,
 ) -> None:
     """Start a whole system, play the six use cases on nine devices, and say what arrived.
 
@@ -24,5 +36,5 @@ def demo(
     """
     from reno.cli.demo import command  # noqa: PLC0415
 
-    if not command.perform(plain=plain, as_json=as_json, seed=seed):
+    if not command.perform(plain=plain, as_json=as_json, seed=seed, engine=inbox):
         raise typer.Exit(1)

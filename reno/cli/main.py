@@ -10,6 +10,7 @@ from reno.cli import (
     config,
     dlq,
     doctor,
+    inbox,
     mesh,
     nats,
     presence,
@@ -56,6 +57,7 @@ app.command("pull")(pull.pull)
 app.command("presence")(presence.presence)
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(config.app, name="config")
+app.add_typer(inbox.app, name="inbox")
 app.add_typer(mesh.app, name="mesh")
 app.add_typer(nats.app, name="nats")
 app.add_typer(schema.app, name="schema")

@@ -11,7 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from reno.adapters import nats_server
 from reno.adapters.channels import open_channel
-from reno.adapters.inboxes import CASSANDRA
+from reno.adapters.inboxes import CASSANDRA, MOVING
 from reno.cli.cassandra_checks import cassandra
 from reno.cli.checks import Check, fail, ok, warn
 from reno.cli.up_files import running_state
@@ -68,7 +68,7 @@ async def running_checks(settings: Settings, *, mesh: bool = False) -> list[Chec
     asked = (service(name, *at) for name, at in places.items())
     logs = map(log_server, settings.log.monitor_urls)
     checks = list(await asyncio.gather(*asked, *logs))
-    if settings.inbox.engine == CASSANDRA:
+    if settings.inbox.engine in {CASSANDRA, MOVING}:
         checks.append(await asyncio.to_thread(cassandra, settings.inbox))
     return [supervisor(settings), *checks, await asyncio.to_thread(clock, settings)]
 

@@ -17,6 +17,7 @@ class Engine(StrEnum):
     """Of the inbox."""
 
     EMBEDDED = "embedded"
+    MOVING = "moving"
     CASSANDRA = "cassandra"
 
 
@@ -55,7 +56,7 @@ def up(
     settings = load_settings(_overrides(data, shards, inbox))
     settings = settings.model_copy(update={"data_dir": settings.data_dir.absolute()})
     load_catalogue(settings.catalogue)
-    if settings.inbox.engine == Engine.CASSANDRA:
+    if settings.inbox.engine != Engine.EMBEDDED:
         from reno.cli.schema import applied  # noqa: PLC0415
 
         applied(settings.inbox)

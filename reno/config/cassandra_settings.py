@@ -1,8 +1,9 @@
 """Cassandra as the inbox: where it is, and how it is asked."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from reno.config.section import Address, Seconds, Section
 
@@ -21,12 +22,23 @@ class CassandraSettings(Section):
         str, Field(pattern="^(local_quorum|quorum|each_quorum|local_one|one)$")
     ] = "local_quorum"
     """Of reads and writes. Below a quorum a row that was stored may not be seen: only for one node."""
-    user: str | None = None
+    user: Annotated[str, Field(min_length=1, max_length=256)] | None = None
     password: SecretStr | None = None
+    ca_file: Path | None = None
+    """PEM, who may vouch for the nodes; absent: no TLS."""
+    certificate_file: Path | None = None
+    """PEM, this process's own, for nodes that verify their clients; with key_file."""
+    key_file: Path | None = None
+    verify_address: bool = True
+    """Whether a node's certificate must bear its IP address, as other nodes know it; else any that ca_file vouches for will do."""
     max_in_flight: Annotated[int, Field(ge=1, le=4096)] = 256
     """Requests of one process at a time."""
     request_timeout_s: Seconds = 2.0
     connect_timeout_s: Seconds = 5.0
+    speculate_after_s: Seconds = 0.5
+    """A request that is unanswered for so long goes to one more node, and the first answer counts: a node that hangs holds nothing up until it is known to be down."""
+    reconnect_after_s: Seconds = 10.0
+    """When no node answered for so long, the contact points are resolved again: nodes may have come back under other addresses."""
     attempts: Annotated[int, Field(ge=1, le=20)] = 3
     """A request that timed out may or may not have been done: it is sent again, so often in all."""
     retry_s: Seconds = 0.1
@@ -35,7 +47,7 @@ class CassandraSettings(Section):
     @property
     def contact_hosts(self) -> tuple[str, ...]:
         """Without the port."""
-        return tuple(point.rpartition(":")[0] for point in self.contact_points)
+        return tuple(point.rpartition(":")[0].strip("[]") for point in self.contact_points)
 
     @property
     def contact_port(self) -> int:
@@ -48,3 +60,13 @@ class CassandraSettings(Section):
         if len({point.rpartition(":")[2] for point in points}) != 1:
             raise ValueError("every node must have the same port")
         return points
+
+    @model_validator(mode="after")
+    def _has_both_or_neither(self) -> Self:
+        if (self.user is None) != (self.password is None):
+            raise ValueError("user and password go together")
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file go together")
+        if self.certificate_file is not None and self.ca_file is None:
+            raise ValueError("certificate_file needs ca_file")
+        return self

@@ -18,7 +18,7 @@ class LaneSettings(Section):
     max_envelope_events: Annotated[int | None, Field(gt=0, le=4095)] = None
     max_waiting_bytes_per_shard: Count | None = None
     linger_s: Annotated[float | None, Field(ge=0, le=1)] = None
-    deadline_s: Seconds | None = None
+    deadline_s: Annotated[float | None, Field(gt=0, le=60)] = None
     retry_after_s: Seconds | None = None
     max_batch_events: Count | None = None
     deliver_timeout_s: Seconds | None = None

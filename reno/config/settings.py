@@ -1,9 +1,9 @@
 """All settings, with their limits. From the environment (RENO_LOG__SERVERS=...), then a TOML file, then these defaults."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from reno.config.cassandra_settings import CassandraSettings
 from reno.config.inbox_places import InboxPlace, parse_places
@@ -31,6 +31,12 @@ class LogSettings(Section):
     """NATS JetStream, as clients and as creators of streams."""
 
     servers: Annotated[tuple[str, ...], Field(min_length=1)] = ("nats://127.0.0.1:7422",)
+    """With tls:// a server is verified, and one that does not require TLS is told nothing."""
+    ca_file: Path | None = None
+    """PEM, who may vouch for the servers; absent: the machine's authorities."""
+    certificate_file: Path | None = None
+    """PEM, this process's own, for servers that verify their clients; with key_file."""
+    key_file: Path | None = None
     user: Annotated[str | None, Field(pattern=r"^[a-z0-9-]{1,64}$")] = None
     """Who the cluster knows this process as (`reno nats config`); replies then come to a place of its own."""
     password: SecretStr | None = None
@@ -48,6 +54,22 @@ class LogSettings(Section):
     max_bytes_low: Count = 4 << 30
     publish_timeout_s: Seconds = 1.0
 
+    @property
+    def is_tls(self) -> bool:
+        """All servers are, or none."""
+        return self.servers[0].startswith("tls://")
+
+    @model_validator(mode="after")
+    def _is_encrypted_or_not(self) -> Self:
+        if len({server.startswith("tls://") for server in self.servers}) > 1:
+            raise ValueError("servers: all with tls://, or none")
+        files = (self.ca_file, self.certificate_file, self.key_file)
+        if any(files) and not self.is_tls:
+            raise ValueError("ca_file, certificate_file and key_file need servers with tls://")
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file go together")
+        return self
+
     def max_bytes(self, priority: Priority) -> int:
         """The stream's limit; full means this much is unprocessed."""
         return {
@@ -60,7 +82,10 @@ class LogSettings(Section):
 class InboxSettings(CassandraSettings):
     """Which inbox, and where it is. Embedded: where gateways read each lane's embedded inbox: HOST:PORT, or where several processors share the lane "0-1=HOST:PORT 2-3=HOST:PORT". Cassandra: its own settings; gateways read there."""
 
-    engine: Annotated[str, Field(pattern="^(embedded|cassandra)$")] = "embedded"
+    engine: Annotated[str, Field(pattern="^(embedded|moving|cassandra)$")] = "embedded"
+    """moving: from the one to the other while running, see docs/moving.md."""
+    copy_rows_per_s: Count = 20_000
+    """At most, of one `reno inbox copy`."""
     max_member_rows: Count = 20_000
     """Of a member and lane that a read shows, expired ones among them: of more the newest (GAP OVERFLOW)."""
     high: Places = "127.0.0.1:7413"

@@ -46,6 +46,10 @@ def test_the_page_shows_what_is_computed() -> None:
         ("stream_life_s", DEFAULTS.gateway.stream_life_s),
         ("gateway_sessions", DEFAULTS.gateway.max_sessions),
         ("lease_s", DEFAULTS.presence.lease_s),
+        ("deliver_timeout_s", DEFAULTS.processor.deliver_timeout_s),
+        ("deadline_s", DEFAULTS.ingestion.deadline_s),
+        ("max_sessions", DEFAULTS.presence.max_sessions),
+        ("envoy_connections", DEFAULTS.mesh.max_connections),
         ("publish_timeout_s", DEFAULTS.log.publish_timeout_s),
         ("log_max_bytes", sum(DEFAULTS.log.max_bytes(lane) for lane in LANES)),
         ("window_s", max(one.duplicate_window_ms for one in load(None).values()) / 1000),
@@ -80,7 +84,8 @@ def test_no_more_delivers_than_rows_nor_than_rounds_times_gateways(load: sizing.
 @settings(max_examples=100)
 def test_what_is_shared_out_is_enough(load: sizing.Load) -> None:
     assert sizing.gateways(load) * value("gateway_sessions") >= load.devices
-    assert sizing.gateways(load) * value("busy") >= sizing.idle_cores(load) * (1 - 1e-9)
+    used = sizing.gateway_cores(load, sizing.gateways(load))
+    assert sizing.gateways(load) * value("busy") >= used * (1 - 1e-9)
     held = sizing.sessions_of_partition(load)
     assert held <= sizing.replica_sessions(load) * (1 + 1e-9)
     # Truthful: a replica that starts has learned everybody before it says OFFLINE of anybody.
@@ -96,4 +101,22 @@ def test_a_day_by_hand() -> None:
 
 
 def test_doors_times_shards_make_a_confirmation_wait() -> None:
-    assert sizing.confirm_s(doors=2, shards=50, syncs_per_s=1000) == pytest.approx(0.1)
+    assert sizing.confirm_s(doors=2, shards=50, syncs_per_s=1000) == pytest.approx(0.3)
+
+
+@given(loads)
+@settings(max_examples=100)
+def test_rounds_that_are_long_enough_fit_the_shards(load: sizing.Load) -> None:
+    taken_s = sizing.round_s(load)
+    room = load.shards_a_lane * value("busy")
+    if math.isinf(taken_s):
+        assert sizing.lane_cores(load, value("low_share"), 1e4) > room
+    else:
+        assert taken_s >= load.batch_s
+        assert sizing.lane_cores(load, value("low_share"), taken_s) <= room * (1 + 1e-6)
+    assert 0 < sizing.processors(load) <= load.shards_a_lane * sizing.LANES
+
+
+def test_the_lanes_are_the_whole() -> None:
+    assert len(sizing.SHARES) == sizing.LANES
+    assert math.isclose(sum(sizing.SHARES), 1)

@@ -1,18 +1,22 @@
 """deploy/helm/reno with several sets of values: Kubernetes would take it, and RENO would start with what it is told."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench.figures import value
 from reno.adapters.nats_permissions import render_accounts
 from reno.catalogue.catalogue import load as load_catalogue
 from reno.domain.priority import LANES, Priority
 from reno.domain.shard_set import parse_shards
 from tests.deploy.chart import (
     CHART,
+    KUBERNETES,
     SETS,
     Container,
+    chosen,
     containers,
     helm,
     kubeconform,
@@ -22,8 +26,12 @@ from tests.deploy.chart import (
 from tests.deploy.environment import drain_s, settings_of
 from tests.deploy.services import port_of
 
-# The first build of Helm takes minutes.
+# The first build of kubeconform may take minutes.
 pytestmark = [pytest.mark.timeout(900), pytest.mark.parametrize("values", SETS)]
+
+
+EMPTY_GATEWAY_MIB = 90
+"""Of a process that nobody is connected to."""
 
 
 def serving(values: str) -> list[Container]:
@@ -141,13 +149,92 @@ def pace(rules: dict[str, Any]) -> float:
     )
 
 
-def test_a_catalogue_that_is_given_is_one(values: str) -> None:
+def test_a_catalogue_that_is_given_is_one(values: str, tmp_path: Path) -> None:
     for one in objects(values, "ConfigMap"):
         if text := one["data"].get("catalogue.toml"):
-            assert "rating.changed" in text
+            (tmp_path / "catalogue.toml").write_text(text, "utf-8")
+            assert "rating.changed" in load_catalogue(tmp_path / "catalogue.toml")
+
+
+def test_passwords_are_only_where_they_are_used(values: str) -> None:
+    users = {"inbox": {"gateway", "processor", "schema"}, "log": {"ingestion", "processor"}}
+    for one in containers(values):
+        role = one.name.removeprefix("reno-").partition("-")[0]
+        given = [v["name"] for v in one.spec["env"] if "secretKeyRef" in v.get("valueFrom", {})]
+        for name in given:
+            assert role in users[name.removeprefix("RENO_").partition("__")[0].lower()], one.name
+
+
+def test_a_presence_replica_is_ready_when_it_knows(
+    values: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [one] = [one for one in serving(values) if one.spec["args"][1] == "presence"]
+    presence = settings_of(one.variables, monkeypatch).presence
+    after_s = one.spec["readinessProbe"]["initialDelaySeconds"]
+    assert after_s > presence.lease_s + presence.resolve_s
+
+
+def test_processors_of_a_lane_keep_apart(values: str) -> None:
+    """A Deployment has one of them: it has to be kept from the lane's others, not from itself."""
+    pods = [one["spec"]["template"] for one in objects(values, "Deployment")]
+    for pod in pods:
+        lane = pod["metadata"]["labels"].get("reno/lane")
+        for rule in pod["spec"]["topologySpreadConstraints"]:
+            assert rule["labelSelector"]["matchLabels"].get("reno/lane") == lane
+
+
+def test_a_lost_node_is_not_waited_for(values: str) -> None:
+    for one in objects(values, "Deployment"):
+        spec = one["spec"]["template"]["spec"]
+        waits = {
+            t["key"]: t["tolerationSeconds"]
+            for t in spec["tolerations"]
+            if "tolerationSeconds" in t
+        }
+        assert waits == {f"node.kubernetes.io/{lost}": 30 for lost in ("unreachable", "not-ready")}
+
+
+def test_an_idle_gateway_is_scaled_before_it_is_full(
+    values: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its CPU says nothing: what grows with sessions that do nothing is its memory."""
+    [pod] = [one for one in serving(values) if one.name == "reno-gateway"]
+    most = settings_of(pod.variables, monkeypatch).gateway.max_sessions
+    resources = pod.spec["resources"]
+    requested = mebibytes(resources["requests"]["memory"])
+    full = EMPTY_GATEWAY_MIB + most * value("stream_bytes") / (1 << 20)
+    assert mebibytes(resources["limits"]["memory"]) > 1.5 * full
+    for one in objects(values, "HorizontalPodAutoscaler"):
+        if one["metadata"]["name"] == pod.name:
+            [memory] = [
+                metric["resource"]["target"]["averageUtilization"]
+                for metric in one["spec"]["metrics"]
+                if metric["resource"]["name"] == "memory"
+            ]
+            assert EMPTY_GATEWAY_MIB * 2 < requested * memory / 100 < 0.9 * full
+
+
+def mebibytes(text: str) -> float:
+    return float(text[:-2]) * {"Mi": 1, "Gi": 1024}[text[-2:]]
+
+
+def test_the_world_reaches_devices_only(values: str) -> None:
+    for one in objects(values, "Service"):
+        if one["spec"].get("type", "ClusterIP") != "ClusterIP":
+            assert [port["port"] for port in one["spec"]["ports"]] == [7401]
+    for one in objects(values, "NetworkPolicy"):
+        for rule in one["spec"]["ingress"]:
+            if not rule.get("from"):
+                assert rule["ports"] == [{"port": 7401}], one["metadata"]["name"]
+
+
+def test_envoy_has_the_workers_that_are_set(values: str) -> None:
+    for one in containers(values):
+        if one.name == "reno-envoy":
+            assert "--concurrency $RENO_MESH__WORKERS" in one.spec["command"][-1]
+            assert one.variables["RENO_MESH__WORKERS"]
 
 
 def test_helm_finds_nothing_wrong(values: str) -> None:
-    run = helm("lint", str(CHART), "--kube-version", "1.37.0")
+    run = helm("lint", "--strict", str(CHART), "--kube-version", KUBERNETES, *chosen(values))
     assert run.returncode == 0, run.stdout
-    assert load_catalogue(None)

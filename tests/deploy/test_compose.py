@@ -99,6 +99,17 @@ def test_only_this_host_gets_in() -> None:
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_nothing_fills_the_disk_with_its_log(name: str) -> None:
+    assert SERVICES[name]["logging"]["options"]["max-size"]
+
+
+@pytest.mark.parametrize("name", [name for name in SERVICES if not name.startswith("cassandra-")])
+def test_what_is_ours_may_little(name: str) -> None:
+    assert SERVICES[name]["cap_drop"] == ["ALL"]
+    assert SERVICES[name]["security_opt"] == ["no-new-privileges:true"]
+
+
 def test_its_nats_configuration_is_one(tmp_path: Path) -> None:
     # What the service's entry point does before it starts the server.
     (tmp_path / "nats.conf").write_text((DEPLOY / "nats.conf").read_text("utf-8"), "utf-8")
@@ -148,6 +159,8 @@ def test_the_image_is_made_of_what_is_there() -> None:
 
 def test_envoy_takes_what_it_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     settings = settings_of(SERVICES["envoy"]["environment"], monkeypatch)
+    assert "--concurrency $$RENO_MESH__WORKERS" in SERVICES["envoy"]["entrypoint"][-1]
+    assert "RENO_MESH__WORKERS" in SERVICES["envoy"]["environment"]
     (tmp_path / "envoy.json").write_text(json.dumps(bootstrap(settings)), "utf-8")
     checked = subprocess.run(
         [

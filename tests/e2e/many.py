@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from reno.cli.tether import tethered
 from tests.e2e.running import STOP_TIMEOUT_S
 from tests.servers.nats import free_port
 
-READY_TIMEOUT_S = 60.0
+LANES = ("high", "medium", "low")
+READY_TIMEOUT_S = 120.0
 SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
@@ -90,29 +91,35 @@ class Member:
 
 
 class Many:
-    """Two doors, two gateways, two presence replicas, two processors of the high lane with a shard each, one of every other lane."""
+    """Two doors, two gateways, two presence replicas; of every lane one processor, or two with a shard each."""
 
-    def __init__(self, directory: Path, shared: Mapping[str, str]) -> None:
-        """`shared`: every process's environment, besides where the others are."""
+    def __init__(
+        self, directory: Path, shared: Mapping[str, str], halved: Collection[str] = ("high",)
+    ) -> None:
+        """`shared`: every process's environment, besides where the others are. `halved`: the lanes with two processors."""
         self._directory = directory
         self.doors = [address(), address()]
         self.gateways = [address(), address()]
         replicas = [address(), address()]
-        high = [address(), address()]
-        low, medium = address(), address()
+        places = {
+            lane: {"0": address(), "1": address()} if lane in halved else {"all": address()}
+            for lane in LANES
+        }
         self._environment = {
             **shared,
             "RENO_PRESENCE__REPLICAS": json.dumps(replicas),
-            "RENO_INBOX__HIGH": f"0={high[0]} 1={high[1]}",
-            "RENO_INBOX__MEDIUM": medium,
-            "RENO_INBOX__LOW": low,
             "RENO_SERVER__DRAIN_S": "5",
+        }
+        for lane, own in places.items():
+            text = own.get("all") or " ".join(f"{shards}={place}" for shards, place in own.items())
+            self._environment[f"RENO_INBOX__{lane.upper()}"] = text
+        self.processors = {
+            lane: [self._processor(lane, shards, place) for shards, place in own.items()]
+            for lane, own in places.items()
         }
         self.members = [
             *(self._presence(n, replica) for n, replica in enumerate(replicas)),
-            *(self._processor("high", str(n), place) for n, place in enumerate(high)),
-            self._processor("medium", "all", medium),
-            self._processor("low", "all", low),
+            *(each for lane in LANES for each in self.processors[lane]),
             *(self._gateway(n, place) for n, place in enumerate(self.gateways)),
             *(self._door(n, place) for n, place in enumerate(self.doors)),
         ]

@@ -24,6 +24,7 @@ from tests.e2e.history import History
 from tests.e2e.running import EDGES, RunningReno, reno_in
 from tests.e2e.settling import pulled, until_all
 from tests.e2e.traffic import Backend, Listener, as_backend, as_device, connected
+from tests.faults.calls import Metadata
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
@@ -111,6 +112,49 @@ async def test_errors_keep_their_details_on_the_way(running_reno: RunningReno) -
     assert refused.value.code() == grpc.StatusCode.UNAUTHENTICATED
     keys = [key for key, _value in refused.value.trailing_metadata() or ()]
     assert "grpc-status-details-bin" in keys
+
+
+@through_the_mesh
+async def test_a_device_that_leaves_is_no_fault_in_the_log(running_reno: RunningReno) -> None:
+    metadata = as_device(f"leaving-{uuid.uuid4()}", "tv-1")
+    async with connected(running_reno.devices) as channel:
+        before = await faults(running_reno, channel)
+        leaving = NotificationServiceStub(channel).Subscribe(
+            SubscribeRequest(), metadata=metadata, timeout=WAIT_S
+        )
+        await leaving.read()
+        leaving.cancel()
+        await leave_in_a_browser(running_reno, metadata)
+        assert await faults(running_reno, channel) == before + Counter({"UNIMPLEMENTED": 1})
+
+
+async def faults(reno: RunningReno, channel: grpc.aio.Channel) -> Counter[str]:
+    """The devices' calls in Envoy's log by status, once it has a line of a fault that is made here: it writes them every second, in their order."""
+    method = f"/reno.v1.NotificationService/Marker-{uuid.uuid4()}"
+    unknown: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(method)
+    with pytest.raises(grpc.aio.AioRpcError):
+        await unknown(b"", timeout=WAIT_S)
+    async with asyncio.timeout(WAIT_S):
+        while method not in (log := reno.log("mesh")):
+            await asyncio.sleep(0.1)
+    lines = [json.loads(line) for line in log.splitlines() if line.endswith("}")]
+    return Counter(line["status"] for line in lines if line.get("edge") == "devices")
+
+
+async def leave_in_a_browser(reno: RunningReno, metadata: Metadata) -> None:
+    """Subscribes by gRPC-Web over HTTP/1.1, and breaks the connection off after the first bytes."""
+    host, _, port = reno.devices.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    headers = {"host": reno.devices, "content-type": "application/grpc-web+proto", **dict(metadata)}
+    lines = [
+        "POST /reno.v1.NotificationService/Subscribe HTTP/1.1",
+        *(f"{name}: {value}" for name, value in headers.items()),
+        "content-length: 5",
+    ]
+    writer.write("\r\n".join([*lines, "", ""]).encode() + bytes(5))
+    async with asyncio.timeout(WAIT_S):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+    writer.transport.abort()
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])

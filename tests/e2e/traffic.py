@@ -13,6 +13,7 @@ from reno.v1.ingestion_service_pb2_grpc import IngestionServiceStub
 from reno.v1.notification_pb2 import Notification
 from reno.v1.notification_service_pb2 import START_AT_START, PullRequest, SubscribeRequest
 from reno.v1.notification_service_pb2_grpc import NotificationServiceStub
+from reno.v1.reason_pb2 import REASON_FULL
 from tests.e2e.history import Arrival, History, Receipt
 from tests.faults.calls import FAILURES_THAT_PASS, as_backend, as_device, connected
 
@@ -33,9 +34,16 @@ class Backend:
     """Publishes batches one after the other, each until every event of it is accepted, always with the same ids."""
 
     def __init__(
-        self, address: str, history: History, members: list[str], types: list[str], seed: int
+        self,
+        address: str,
+        history: History,
+        members: list[str],
+        types: list[str],
+        seed: int,
+        payload: bytes = b"{}",
     ) -> None:
         self._address = address
+        self._payload = payload
         self._history = history
         self._members = members
         self._types = types
@@ -69,38 +77,49 @@ class Backend:
         event_id = f"{self._name}-{next(self._numbers)}"
         self._history.published.add(event_id)
         member, kind = self._random.choice(self._members), self._random.choice(self._types)
-        return Event(id=event_id, type=kind, member_id=member, payload=b"{}")
+        return Event(id=event_id, type=kind, member_id=member, payload=self._payload)
+
+    async def publish_until_full(self, batch: int) -> list[str]:
+        """Until the log takes no more; the ids that it refused at once, so that none of them is stored."""
+        async with connected(self._address) as channel:
+            stub = IngestionServiceStub(channel)
+            while True:
+                left = await self._attempt(stub, [self._event() for _ in range(batch)], clean=True)
+                if full := [event.id for event, reason in left if reason == REASON_FULL]:
+                    return full
+                while left and all(reason != REASON_FULL for _, reason in left):
+                    await asyncio.sleep(TRY_AGAIN_S)
+                    left = await self._attempt(stub, [event for event, _ in left], clean=False)
 
     async def _deliver(self, stub: "IngestionServiceAsyncStub", events: list[Event]) -> None:
-        clean = True
-        while events:
-            try:
-                answer = await stub.PublishBatch(
-                    PublishBatchRequest(events=events), metadata=as_backend(self._name), timeout=10
-                )
-            except grpc.aio.AioRpcError as error:
-                if error.code() not in FAILURES_THAT_PASS:
-                    raise
-                results = []
+        left = await self._attempt(stub, events, clean=True)
+        while left:
+            await asyncio.sleep(TRY_AGAIN_S)
+            left = await self._attempt(stub, [event for event, _ in left], clean=False)
+
+    async def _attempt(
+        self, stub: "IngestionServiceAsyncStub", events: list[Event], *, clean: bool
+    ) -> list[tuple[Event, int]]:
+        """What was not accepted, with the reason; 0 where none was given."""
+        try:
+            answer = await stub.PublishBatch(
+                PublishBatchRequest(events=events), metadata=as_backend(self._name), timeout=10
+            )
+        except grpc.aio.AioRpcError as error:
+            if error.code() not in FAILURES_THAT_PASS:
+                raise
+            return [(event, 0) for event in events]
+        left: list[tuple[Event, int]] = []
+        for event, result in zip(events, answer.results, strict=True):
+            if result.status == PublishResult.STATUS_ACCEPTED:
+                lane, position = int(result.priority), result.position
+                receipt = Receipt(event.id, event.member_id, lane, position, clean)
+                self._history.receipts.append(receipt)
             else:
-                results = list(answer.results)
-            left = []
-            for event, result in itertools.zip_longest(events, results):
-                if result is not None and result.status == PublishResult.STATUS_ACCEPTED:
-                    receipt = Receipt(
-                        event.id, event.member_id, int(result.priority), result.position, clean
-                    )
-                    self._history.receipts.append(receipt)
-                else:
-                    assert (
-                        result is None
-                        or result.refusal.HasField("retry_after")
-                        or (result.status == PublishResult.STATUS_UNCERTAIN)
-                    ), result
-                    left.append(event)
-            events, clean = left, False
-            if events:
-                await asyncio.sleep(TRY_AGAIN_S)
+                is_uncertain = result.status == PublishResult.STATUS_UNCERTAIN
+                assert is_uncertain or result.refusal.HasField("retry_after"), result
+                left.append((event, int(result.refusal.reason)))
+        return left
 
 
 class Listener:

@@ -17,7 +17,7 @@ from reno.config.cassandra_settings import CassandraSettings
 from tests.servers.nats import free_port
 
 ROOT = Path(__file__).parents[2]
-START_TIMEOUT_S = 100.0
+START_TIMEOUT_S = 200.0
 STOP_TIMEOUT_S = 30.0
 TABLES = ("rows", "journal", "marks", "acknowledged", "lanes")
 
@@ -42,12 +42,15 @@ class CassandraNode:
         storage_port: int | None = None,
         seeds: str | None = None,
         options: Sequence[str] = (),
+        own: str = "",
     ) -> None:
+        """`own`: YAML beside the template's."""
         self.directory = directory
         self.address = address
         self.port = port or free_port()
         self.storage_port = storage_port or free_port()
         self._seeds = seeds or f"{address}:{self.storage_port}"
+        self._own = own
         self._options = ("-XX:TieredStopAtLevel=1", *options)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -61,7 +64,7 @@ class CassandraNode:
             {
                 "contact_points": (self.contact_point,),
                 "request_timeout_s": 10.0,
-                "connect_timeout_s": 10.0,
+                "connect_timeout_s": 30.0,
                 **changes,
             }
         )
@@ -70,6 +73,7 @@ class CassandraNode:
         """Does not wait; see `wait_ready`."""
         assert self._process is None, "already started"
         self.directory.mkdir(parents=True, exist_ok=True)
+        (self.directory / "own.yaml").write_text(self._own)
         with (self.directory / "cassandra.log").open("ab") as out:
             self._process = subprocess.Popen(
                 [
@@ -123,16 +127,24 @@ class SharedCassandra:
         self._directory: Path | None = None
 
     def node(self) -> CassandraNode:
-        """Running, with the schema of `reno`."""
-        if self._node is None:
+        """Running, with the schema of `reno`. One that did not come up in a test's time is started anew for the next."""
+        if self._session is None:
+            self.end()
             require_cassandra()
             self._directory = Path(tempfile.mkdtemp(prefix="reno-cassandra-"))
             self._node = CassandraNode(self._directory)
             self._node.start()
             self._node.wait_ready()
             cassandra_schema.apply(self._node.settings())
-            self._cluster = Cluster([self._node.address], port=self._node.port)
+            self._cluster = Cluster(
+                [self._node.address],
+                port=self._node.port,
+                connect_timeout=START_TIMEOUT_S,
+                control_connection_timeout=START_TIMEOUT_S,
+            )
             self._session = self._cluster.connect("reno")
+            self._session.default_timeout = START_TIMEOUT_S
+        assert self._node is not None
         return self._node
 
     def emptied(self) -> CassandraSettings:
@@ -150,12 +162,14 @@ class SharedCassandra:
         return [tuple(row) for row in self._session.execute(statement)]
 
     def end(self) -> None:
+        """Also of one that did not come up; idempotent."""
         if self._cluster is not None:
             self._cluster.shutdown()
         if self._node is not None:
             self._node.kill()
         if self._directory is not None:
             shutil.rmtree(self._directory)
+        self._cluster = self._session = self._node = self._directory = None
 
 
 SHARED = SharedCassandra()

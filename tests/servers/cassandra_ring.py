@@ -42,6 +42,8 @@ class CassandraRing:
                 options=(
                     "-Dcassandra.auto_bootstrap=false",
                     "-Dcassandra.consistent.rangemovement=false",
+                    # Twice this long the seed may take to answer; nothing else waits for it here.
+                    "-Dcassandra.ring_delay_ms=30000",
                     f"-Dcassandra.initial_token={2**64 // NODES * number - 2**63 + 1}",
                 ),
             )
@@ -97,7 +99,8 @@ def _asked(node: CassandraNode, question: str, rows: int) -> bool:
     cluster = Cluster(
         [node.address],
         port=node.port,
-        connect_timeout=10,
+        connect_timeout=30,
+        control_connection_timeout=30,
         execution_profiles={EXEC_PROFILE_DEFAULT: only},
     )
     try:

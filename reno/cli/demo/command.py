@@ -19,8 +19,8 @@ from reno.cli.demo.stage import on_stage
 from reno.cli.demo.table import PrioritySums, drawn, sum_up
 
 
-def perform(*, plain: bool, as_json: bool, seed: int) -> bool:
-    """Shows the play and what it came to; True only when every expected arrival was seen, and nothing else. Raises what on_stage and Play.perform raise."""
+def perform(*, plain: bool, as_json: bool, seed: int, engine: str | None = None) -> bool:
+    """Shows the play, with an inbox of `engine`, and what it came to; True only when every expected arrival was seen, and nothing else. Raises what on_stage and Play.perform raise."""
     console = Console(stderr=as_json)
     script = write_script(seed)
     live = console.is_terminal and not plain
@@ -29,7 +29,7 @@ def perform(*, plain: bool, as_json: bool, seed: int) -> bool:
         narrator: Narrator = (
             stack.enter_context(LiveNarrator(console, script)) if live else PlainNarrator(console)
         )
-        report = asyncio.run(_run(Path(folder), script, load(None), narrator))
+        report = asyncio.run(_run(Path(folder), script, load(None), narrator, engine))
     if as_json:
         typer.echo(_as_json(report))
     else:
@@ -46,11 +46,13 @@ class Report:
     dropped: dict[str, int]
 
 
-async def _run(folder: Path, script: Script, catalogue: Catalogue, narrator: Narrator) -> Report:
+async def _run(
+    folder: Path, script: Script, catalogue: Catalogue, narrator: Narrator, engine: str | None
+) -> Report:
     narrator.begins(
         "The system starts: nats-server, presence, three processors, gateway, ingestion"
     )
-    async with on_stage(folder / "data") as stage:
+    async with on_stage(folder / "data", engine) as stage:
         verdict = await Play(stage, script, catalogue, narrator).perform()
         seen = [one for device in script.devices for one in stage.seen(device)]
         repeats = sum(times - 1 for times in stage.accepted.values())

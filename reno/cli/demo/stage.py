@@ -125,9 +125,9 @@ class Backstage:
 
 
 @asynccontextmanager
-async def on_stage(data: Path) -> AsyncIterator[Backstage]:
-    """Starts the system on free ports; ends it and every device, whatever happens. Raises Fault when it does not come up."""
-    async with own_keyspace() as environment, _running(data, environment) as stage:
+async def on_stage(data: Path, engine: str | None = None) -> AsyncIterator[Backstage]:
+    """Starts the system on free ports; ends it and every device, whatever happens. `engine`: of the inbox; absent: as the settings say. Raises Fault when it does not come up."""
+    async with own_keyspace(engine) as environment, _running(data, environment) as stage:
         yield stage
 
 

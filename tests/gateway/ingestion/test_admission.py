@@ -2,6 +2,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.ingestion.admission import Admission, Gatekeeper
+from gateway.ingestion.refusal import Refusal
 from gateway.ingestion.resolving import policies_of
 from reno.config.settings import IngestionSettings
 from reno.domain.member import event_identity, member_key, shard_of
@@ -12,6 +13,7 @@ from reno.v1.event_pb2 import Event
 from tests.gateway.ingestion.examples import BACKEND, CATALOGUE, NOW_MS, event
 
 SHARDS = {Priority.HIGH: 1, Priority.MEDIUM: 4, Priority.LOW: 7}
+FULL = Refusal(Reason.FULL, "")
 LIMITS = IngestionSettings(max_payload_bytes=10)
 
 
@@ -20,9 +22,14 @@ def admit(
     *,
     malformed: frozenset[int] = frozenset(),
     limits: IngestionSettings = LIMITS,
+    shut: frozenset[tuple[Priority, int]] = frozenset(),
 ) -> Admission:
     keeper = Gatekeeper(policies_of(CATALOGUE), limits)
-    return keeper.admit(events, malformed, BACKEND, SHARDS, NOW_MS, "")
+
+    def full(lane: Priority, number: int) -> Refusal | None:
+        return FULL if (lane, number) in shut else None
+
+    return keeper.admit(events, malformed, BACKEND, SHARDS, full, NOW_MS, "")
 
 
 _events = st.builds(
@@ -54,6 +61,26 @@ def test_every_event_is_refused_or_in_one_shard_in_order(events: list[Event]) ->
                 assert admission.priorities[index] is lane
                 assert number == shard_of(member_key("", given_event.member_id), SHARDS[lane])
     assert sorted(places) == list(range(len(events)))
+
+
+@given(
+    # A repeat in another lane is taken where its first one found no room.
+    st.lists(_events, min_size=1, max_size=20, unique_by=lambda each: each.id),
+    st.frozensets(st.integers(0, 3), min_size=1),
+)
+@settings(max_examples=60)
+def test_isolated_a_shard_that_is_shut_refuses_its_own_events_and_no_other(
+    events: list[Event], numbers: frozenset[int]
+) -> None:
+    shut = frozenset((Priority.MEDIUM, number) for number in numbers)
+    before, after = admit(events), admit(events, shut=shut)
+    for lane, parts in before.parts.items():
+        for number, part in parts.items():
+            if (lane, number) in shut:
+                assert {after.refusals[index] for index in part.indexes} <= {FULL}
+                assert after.parts[lane][number].rows == []
+            else:
+                assert after.parts[lane][number] == part
 
 
 def test_one_bad_event_never_fails_its_neighbours() -> None:

@@ -80,6 +80,7 @@ def test_bounded_every_row_is_answered_once_in_order_and_no_limit_is_passed(
         settle(load, None)
 
     assert group.waiting_bytes == 0
+    assert not group.is_shut
     accepted: list[int] = []
     for backend in backends:
         assert [row for row, _ in backend.told] == backend.rows
@@ -99,6 +100,18 @@ def test_nothing_overtakes_a_row_without_room() -> None:
     assert group.offer(Ticket([b"x" * 6, b"x" * 5, b"x"], 0, backend.answer)) == 1
     assert group.offer(Ticket([b"x" * 5], 0, backend.answer)) == 0
     assert group.waiting_bytes == 6
+
+
+def test_who_has_refused_is_shut_until_an_eighth_of_the_room_is_free() -> None:
+    group = GroupCommit(max_envelope_events=1, max_envelope_bytes=999, max_waiting_bytes=80)
+    backend = Backend([])
+    assert group.offer(Ticket([b"x" * 5] * 17, 0, backend.answer)) == 16
+    for _ in range(2):
+        assert group.is_shut
+        assert group.offer(Ticket([b"x"], 0, backend.answer)) == 0
+        assert group.take() is not None
+    assert not group.is_shut
+    assert group.offer(Ticket([b"x"], 0, backend.answer)) == 1
 
 
 def test_only_what_has_waited_too_long_is_given_up() -> None:

@@ -9,6 +9,7 @@ from gateway.ingestion.lanes import Lanes
 from gateway.ingestion.refusal import Refusal
 from gateway.ingestion.requests import Batch
 from gateway.ingestion.results import Results
+from reno.config.lane_settings import LaneSettings, LanesSettings
 from reno.config.settings import IngestionSettings, LogSettings, Settings
 from reno.domain.position import parts_of, position_of
 from reno.domain.priority import Priority
@@ -38,9 +39,14 @@ async def make_door(log: ScriptedLog) -> AsyncIterator[MakeDoor]:
     assert await lanes.read_all()
     doors: list[IngestionDoor] = []
 
-    def make(now_s: Callable[[], float] = time.monotonic, **limits: object) -> IngestionDoor:
+    def make(
+        now_s: Callable[[], float] = time.monotonic,
+        own: LanesSettings | None = None,
+        **limits: object,
+    ) -> IngestionDoor:
         limits = {"deadline_s": 0.3, **limits}
         settings = Settings(
+            lanes=own or LanesSettings(),
             ingestion=IngestionSettings.model_validate(limits),
             log=LogSettings(publish_timeout_s=0.1),
         )
@@ -177,6 +183,16 @@ async def test_bounded_what_has_no_room_is_refused_as_full_event_by_event(
     # Within a batch nothing of the same shard follows a refusal.
     for each in map(reasons, results):
         assert each == sorted(each, key=lambda reason: reason is not None)
+
+
+async def test_a_lane_that_is_full_says_its_own_time_to_come_back(
+    log: ScriptedLog, make_door: MakeDoor
+) -> None:
+    apart = LaneSettings(max_waiting_bytes_per_shard=1, retry_after_s=30)
+    door = make_door(own=LanesSettings(high=apart, medium=apart, low=apart))
+    (refusal,) = (await publish(door, event(1))).answers
+    assert isinstance(refusal, Refusal)
+    assert (refusal.reason, refusal.retry_after_s) == (Reason.FULL, 30)
 
 
 async def test_ordered_nothing_of_a_batch_follows_what_the_log_refused(

@@ -158,6 +158,13 @@ def test_only_devices_stay_with_a_door_and_by_member_and_device() -> None:
         assert hashed == [["reno-member", "reno-device"] if name == "devices" else []] * 3
 
 
+def test_the_ring_has_points_enough_for_hundreds_of_gateways() -> None:
+    """Between them a few points each would differ by multiples."""
+    found = clusters(with_mesh())
+    assert found["devices"]["ring_hash_lb_config"]["minimum_ring_size"] >= 100 * 500
+    assert "ring_hash_lb_config" not in found["ingestion"]
+
+
 def test_a_port_serves_its_service_and_no_other() -> None:
     for name, manager in managers(with_mesh()).items():
         prefixes = {

@@ -13,6 +13,11 @@ app.kubernetes.io/component: {{ .role }}
 {{- include "reno.selector" . | fromYaml | toJson -}}
 {{- end -}}
 
+{{/* What all processors of a lane have in common. */}}
+{{- define "reno.lane" -}}
+{{- dict "app.kubernetes.io/name" "reno" "app.kubernetes.io/instance" .root.Release.Name "reno/lane" .lane | toJson -}}
+{{- end -}}
+
 {{- define "reno.labels" -}}
 {{ include "reno.selector" . }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
@@ -49,14 +54,18 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- end }}
 {{- end -}}
 
+{{/* A role's own variables. Of the secrets only those of its sections: the edge has no business with Cassandra's password. */}}
 {{- define "reno.environment" -}}
 {{- range $key, $value := .settings }}
 - name: {{ include "reno.variable" $key }}
   value: {{ $value | toString | quote }}
 {{- end }}
+{{- $sections := .sections | default list }}
 {{- range $key, $from := .root.Values.secrets }}
+{{- if has (first (splitList "." $key)) $sections }}
 - name: {{ include "reno.variable" $key }}
   valueFrom: {secretKeyRef: {name: {{ $from.secret }}, key: {{ $from.key }}}}
+{{- end }}
 {{- end }}
 {{- if and .natsUser .root.Values.natsUsers.enabled }}
 - name: RENO_LOG__USER
@@ -79,12 +88,16 @@ livenessProbe:
   failureThreshold: 3
 readinessProbe:
   grpc: {port: {{ .port }}, service: {{ .service }}}
+  {{- with .readyAfter }}
+  initialDelaySeconds: {{ . }}
+  {{- end }}
   periodSeconds: 2
   timeoutSeconds: 2
   failureThreshold: 2
 {{- end -}}
 
-{{/* A role's pod template: root, role, command, settings, ports, port and service of its health, grace, resources. */}}
+{{/* A role's pod template: root, role, command, settings, sections of secrets, ports, port and service of its health, grace, resources;
+     readyAfter, alike (labels of the pods that it is spread from) and natsUser where it has them. */}}
 {{- define "reno.pod" -}}
 metadata:
   labels:
@@ -99,15 +112,20 @@ spec:
   enableServiceLinks: false
   automountServiceAccountToken: false
   terminationGracePeriodSeconds: {{ add .root.Values.preStopSeconds .grace }}
-  securityContext: {runAsNonRoot: true, runAsUser: 10001, fsGroup: 10001, seccompProfile: {type: RuntimeDefault}}
+  securityContext: {runAsNonRoot: true, runAsUser: 10001, runAsGroup: 10001, fsGroup: 10001, seccompProfile: {type: RuntimeDefault}}
   {{- with .root.Values.imagePullSecrets }}
   imagePullSecrets: {{- toYaml . | nindent 4 }}
   {{- end }}
+  {{- with .root.Values.priorityClassName }}
+  priorityClassName: {{ . }}
+  {{- end }}
   topologySpreadConstraints:
+    {{- range $apart := list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
     - maxSkew: 1
-      topologyKey: kubernetes.io/hostname
+      topologyKey: {{ $apart }}
       whenUnsatisfiable: ScheduleAnyway
-      labelSelector: {matchLabels: {{ include "reno.match" . }}}
+      labelSelector: {matchLabels: {{ $.alike | default (include "reno.match" $) }}}
+    {{- end }}
   containers:
     - name: reno
       image: {{ include "reno.image" .root }}
@@ -152,7 +170,10 @@ spec:
   {{- with .root.Values.nodeSelector }}
   nodeSelector: {{- toYaml . | nindent 4 }}
   {{- end }}
-  {{- with .root.Values.tolerations }}
-  tolerations: {{- toYaml . | nindent 4 }}
-  {{- end }}
+  # Kubernetes would wait five minutes before it puts a lost node's pods elsewhere. Too early is no harm: two owners of a shard write the same rows.
+  tolerations:
+    {{- range $lost := list "unreachable" "not-ready" }}
+    - {key: node.kubernetes.io/{{ $lost }}, operator: Exists, effect: NoExecute, tolerationSeconds: {{ $.root.Values.lostNodeSeconds }}}
+    {{- end }}
+    {{- with .root.Values.tolerations }}{{ toYaml . | nindent 4 }}{{ end }}
 {{- end -}}

@@ -106,9 +106,12 @@ class TcpProxy:
 
     async def close(self) -> None:
         self._server.close()
-        for connection in self._connections:
-            connection.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        # A connection that was just taken becomes a task a turn later.
+        for _ in range(3):
+            for connection in self._connections:
+                connection.cancel()
+            await asyncio.gather(*self._connections, return_exceptions=True)
+            await asyncio.sleep(0)
 
     async def _start(self) -> asyncio.Server:
         self._there, self._back = asyncio.Event(), asyncio.Event()
@@ -120,6 +123,8 @@ class TcpProxy:
         connection = asyncio.get_running_loop().create_task(self._connect(reader, writer))
         self._connections.add(connection)
         connection.add_done_callback(self._connections.discard)
+        # One that is cancelled before it began runs no `finally`.
+        connection.add_done_callback(lambda _: writer.transport.abort())
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writers = [writer]

@@ -6,13 +6,14 @@ export HOME := $(or $(HOME),$(CURDIR)/.tools/home)
 # Two workers: half of what tests do is wait for processes.
 PYTEST := $(VENV)/python -m pytest -n 2 --no-loadscope-reorder $(if $(CI),-p tests.house.no_skips)
 
-.PHONY: help demo cassandra test check setup lint format types imports protos breaking generated proto lock clean deploy-check faults mutants faults-page
+.PHONY: help demo cassandra test check setup lint format types imports protos breaking generated proto lock clean deploy-check simulate faults mutants faults-page
 
 help:
 	@echo "make demo    the whole mesh on this machine, scene by scene, then it is gone"
 	@echo "make cassandra   one Cassandra node in the foreground, for reno up --inbox cassandra"
 	@echo "make test    every test          make check   every test and every rule"
 	@echo "make deploy-check   the chart and the compose file, as far as this machine can"
+	@echo "make simulate   seeded histories against every promise: SEEDS=1000000 FROM=0"
 	@echo "make faults  runs of faults: RUNS=20 SEED=1 MINUTES=1 RATE=500 MIX=kill,freeze,...     make mutants   wrong products, each to be caught"
 	@echo "make proto   generate from protos/    make lock    requirements.lock from pyproject.toml"
 	@echo "make setup   .venv alone         make clean   back to a fresh clone"
@@ -35,6 +36,11 @@ RUNS ?= 1
 SEED ?= 1
 MINUTES ?= 1
 RATE ?= 500
+SEEDS ?= 10000
+FROM ?= 0
+simulate: setup
+	$(VENV)/python -m tests.simulation --seeds $(SEEDS) --from $(FROM)
+
 faults: setup
 	$(VENV)/python -m tests.faults --runs $(RUNS) --seed $(SEED) --minutes $(MINUTES) --rate $(RATE) $(if $(MIX),--mix $(MIX))
 

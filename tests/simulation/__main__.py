@@ -26,7 +26,7 @@ def main() -> int:
             _replayed(seed)
             return 1
         steps += history.steps
-        if count % 1000 == 0:
+        if count % 500 == 0:
             took = time.perf_counter() - began
             print(f"{count} histories, {count / took:.0f}/s, {steps} steps", flush=True)
     return 0

@@ -13,11 +13,14 @@ from tests.simulation.devices import DeviceClient
 from tests.simulation.gateways import Gateway
 from tests.simulation.kernel import Kernel
 from tests.simulation.mix import MERGING, TYPES, Mix, Trouble, mix_of
-from tests.simulation.network import Faults
+from tests.simulation.network import Call, Faults
 from tests.simulation.world import World
 
 REST_S = 40.0
 """Of simulated time, at most, from the last fault until everybody must have everything."""
+
+DEADLY = ("purge", "store", "raise mark", "look up", "deliver", "log read", "journal")
+"""Behind one of these a processor dies now and then."""
 
 CALM_FAULTS = Faults(answer_waits=0.1)
 
@@ -31,6 +34,7 @@ class History:
         self.steps = 0
         self._traced = traced
         self._crashes_left = 0
+        self._deadly = ""
         self._random = Random(seed)
         self._kernel = Kernel()
         self._mix: Mix = mix_of(self._random)
@@ -43,6 +47,9 @@ class History:
                 DeviceClient(device, self._world, self._random) for device in self._mix.devices
             ]
             self._acts, self._weights = self._choices()
+            if self._mix.trouble is not Trouble.NONE:
+                self._crashes_left = self._random.choice((0, 3, 9))
+                self._deadly = self._random.choice(DEADLY)
             try:
                 for _ in range(self._mix.steps):
                     self._step()
@@ -58,7 +65,7 @@ class History:
         kernel, random = self._kernel, self._random
         call = self._world.network.pick() if random.random() < 0.7 else None
         if call is not None:
-            self._world.network.step(call)
+            self._go_on(call)
         else:
             act = random.choices(self._acts, self._weights)[0]
             self._trace(act.__name__, "", "")
@@ -66,6 +73,18 @@ class History:
         kernel.run_ready()
         kernel.advance(kernel.now_s + 0.001)
         self._world.check()
+
+    def _go_on(self, call: Call) -> None:
+        """Something happens to the call; its processor may die of it."""
+        world = self._world
+        world.network.step(call)
+        if self._crashes_left and call.has_arrived and call.kind.startswith(self._deadly):
+            for name, processor in world.processors.items():
+                if processor.process is call.caller and self._random.random() < 0.3:
+                    self._crashes_left -= 1
+                    self._trace("dies", name, call.kind)
+                    world.restart_processor(name)
+                    return
 
     def _choices(self) -> tuple[list[Callable[[], object]], list[int]]:
         acts: dict[Callable[[], object], int] = {
@@ -238,47 +257,53 @@ class History:
         self._thaw()
         self._start_presence()
         self._start_gateway()
+        if self._random.random() < 0.25:
+            self._stall()
         self._race_at_the_end()
         until = kernel.now_s + REST_S
         while kernel.now_s < until:
             self._all_that_can_happen()
             if self._is_at_rest():
                 break
+            a_while = kernel.now_s + 0.5
             following = kernel.next_timer_s()
-            kernel.advance(min(until, kernel.now_s + 0.5 if following is None else following))
+            kernel.advance(a_while if following is None else min(following, a_while))
             kernel.run_ready()
             self._start_gateway()
         check_at_rest(world, self._clients)
 
     def _race_at_the_end(self) -> None:
-        """One more event for each member while devices come back and processors die: no later one heals what goes wrong with it."""
-        if self._mix.trouble is not Trouble.NONE:
-            self._crashes_left = self._random.choice((0, 2, 4))
+        """One more event while devices come back and processors die: no later one heals what goes wrong with it."""
         for client in self._clients:
             if self._random.random() < 0.5:
                 client.leave()
-        for member_id in {device.member_id: None for device in self._mix.devices}:
-            lane = self._random.choice(self._mix.lanes)
-            event = Event(id=f"last of {member_id}", member_id=member_id, type=TYPES[lane][0])
-            self._world.publish(next(iter(self._world.doors)), [(event, lane)])
+        lane = self._random.choice(self._mix.lanes)
+        member_id = self._random.choice(self._mix.devices).member_id
+        event = Event(id="last", member_id=member_id, type=TYPES[lane][0])
+        self._world.publish(next(iter(self._world.doors)), [(event, lane)])
 
-    def _all_that_can_happen(self) -> None:
+    def _stall(self) -> None:
+        """Nobody reads for a while, and news comes."""
+        for events in (0, 6):
+            for _ in range(events):
+                self._publish()
+            self._all_that_can_happen(reads=False)
+        self._kernel.advance(self._kernel.now_s + self._random.choice((0.3, 1.0)))
+
+    def _all_that_can_happen(self, *, reads: bool = True) -> None:
         world, random = self._world, self._random
         while True:
             self._kernel.run_ready()
             world.check()
-            handled = [client.handle() for client in self._clients]
+            handled = [client.handle() for client in self._clients if reads]
             gateways = [each for each in world.gateways.values() if not each.is_draining]
             for client in self._clients:
                 client.take_page()
                 if not client.is_connected and gateways and random.random() < 0.1:
                     client.subscribe(random.choice(gateways))
-            if self._crashes_left and random.random() < 0.05:
-                self._crashes_left -= 1
-                self._restart_processor()
             call = world.network.pick()
             if call is not None:
-                world.network.step(call)
+                self._go_on(call)
             elif not any(handled) and (not gateways or all(c.is_connected for c in self._clients)):
                 return
 

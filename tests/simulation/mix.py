@@ -35,8 +35,8 @@ action = {{ default = "a", phone = "b" }}
 
 ["{lane}.brief"]
 priority = "{lane}"
-max_age = "700ms"
-ttl = "2s"
+max_age = "200ms"
+ttl = "400ms"
 action = "a"
 
 ["{lane}.late"]

@@ -15,6 +15,8 @@ class Mutant:
     name: str
     module: str
     edits: tuple[tuple[str, str], ...]
+    from_seed: int = 0
+    """Where to begin: some mistakes show in few histories."""
 
     @contextmanager
     def alive(self) -> Iterator[None]:
@@ -70,6 +72,7 @@ MUTANTS = (
                 "            if batch.deliverables:\n                await delivery.deliver(batch.deliverables)\n",
             ),
         ),
+        from_seed=100,
     ),
     Mutant(
         "deliver before store",
@@ -126,6 +129,7 @@ MUTANTS = (
         "LIVE though something came during the read",
         "gateway.devices.lane",
         (("        elif token.words == self._words:", "        else:"),),
+        from_seed=770,
     ),
     Mutant(
         "read before register",
@@ -137,6 +141,7 @@ MUTANTS = (
             ),
             ('            self.read_again(lane, "known")', "            pass"),
         ),
+        from_seed=170,
     ),
     Mutant(
         "cursor of what is queued",
@@ -203,6 +208,7 @@ MUTANTS = (
         "expiry checked only at entry",
         "gateway.devices.outbox",
         (("        if any(is_expired(", "        if False and any(is_expired("),),
+        from_seed=45,
     ),
     Mutant(
         "a late goodbye removes the newer session",

@@ -2,7 +2,12 @@
 
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.servers.nats", "tests.servers.cassandra", "tests.servers.cassandra_ring"]
+pytest_plugins = [
+    "tests.house.spread",
+    "tests.servers.nats",
+    "tests.servers.cassandra",
+    "tests.servers.cassandra_ring",
+]
 
 # A slow machine fails no test.
 settings.register_profile("reno", deadline=None, suppress_health_check=[HealthCheck.too_slow])

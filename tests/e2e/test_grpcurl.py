@@ -10,7 +10,7 @@ import pytest
 from tests.clients.go_tools import need_go
 from tests.e2e.running import RunningReno
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 GRPCURL = "scripts/grpcurl"
 PUBLISH = "reno.v1.IngestionService/Publish"
@@ -22,7 +22,7 @@ SUBSCRIBE = "reno.v1.NotificationService/Subscribe"
 def grpcurl() -> str:
     """The script builds it with Go on its first call."""
     need_go()
-    subprocess.run([GRPCURL, "-version"], check=True, timeout=170, capture_output=True)
+    subprocess.run([GRPCURL, "-version"], check=True, timeout=550, capture_output=True)
     return GRPCURL
 
 

@@ -28,7 +28,7 @@ from tests.servers.nats_cluster import NatsCluster, nats_cluster
 
 __all__ = ["nats_cluster"]
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 STREAM = "RENO_HIGH"
 STEP = 40

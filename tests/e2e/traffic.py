@@ -50,7 +50,8 @@ async def connected(address: str) -> AsyncIterator[grpc.aio.Channel]:
     """A channel that comes back quickly after its server was killed."""
     options = [
         ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 100),
+        # Also the time that a try to connect is given.
+        ("grpc.min_reconnect_backoff_ms", 1000),
         ("grpc.max_reconnect_backoff_ms", 500),
         ("grpc.use_local_subchannel_pool", 1),
     ]

@@ -2,8 +2,8 @@
 
 import json
 import os
+import random
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -13,6 +13,7 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 
 from reno.adapters.nats_server import command, render_config
+from reno.cli.ports import is_free
 from reno.config.settings import LogSettings
 
 START_TIMEOUT_S = 20.0
@@ -20,12 +21,17 @@ STOP_TIMEOUT_S = 10.0
 _direct = build_opener(ProxyHandler({}))
 
 
+# Below the ports that the kernel lends to outgoing connections, so that it is still free when a server that was killed comes back.
+_PORTS = range(10_000, 32_000)
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A port that was free just now."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
+    """A port that was free just now, and was not given before."""
+    while (port := random.choice(_PORTS)) in _given or not is_free(port):
+        pass
+    _given.add(port)
+    return port
 
 
 class NatsProcess:
@@ -115,6 +121,12 @@ class NatsProcess:
     def stop(self) -> None:
         """An orderly end; idempotent."""
         self._end(signal.SIGTERM)
+
+    @property
+    def pid(self) -> int:
+        """Of the process that runs now."""
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def is_running(self) -> bool:

@@ -55,7 +55,13 @@ class TcpProxy:
         self._thread = thread
         self._is_cut = False
         self._delay_s = 0.0
-        self._flows: asyncio.Event
+        self._there: asyncio.Event
+        self._back: asyncio.Event
+        self.ended = 0
+        """Connections that it ended or did not take, because it was told to."""
+        self.blocked_bytes = 0
+        """Held back while nothing was to get through."""
+        self.delayed_bytes = 0
         self._connections: set[asyncio.Task[None]] = set()
         self._server = thread.run(self._start())
 
@@ -64,6 +70,7 @@ class TcpProxy:
 
         def cut() -> None:
             self._is_cut = True
+            self.ended += len(self._connections)
             for connection in self._connections:
                 connection.cancel()
 
@@ -71,7 +78,16 @@ class TcpProxy:
 
     def half_open(self) -> None:
         """Connections stay, and new ones are taken, but nothing gets through."""
-        self._thread.call(self._flows_clear)
+
+        def half_open() -> None:
+            self._there.clear()
+            self._back.clear()
+
+        self._thread.call(half_open)
+
+    def one_way(self, *, there: bool) -> None:
+        """As half_open, but for the one way only: towards the target, or back from it."""
+        self._thread.call(self._there.clear if there else self._back.clear)
 
     def slow(self, delay_s: float) -> None:
         """Whatever arrives waits for so long before it goes on."""
@@ -83,39 +99,44 @@ class TcpProxy:
         def mend() -> None:
             self._is_cut = False
             self._delay_s = 0.0
-            self._flows.set()
+            self._there.set()
+            self._back.set()
 
         self._thread.call(mend)
 
     async def close(self) -> None:
         self._server.close()
-        for connection in self._connections:
-            connection.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
-
-    def _flows_clear(self) -> None:
-        self._flows.clear()
+        # A connection that was just taken becomes a task a turn later.
+        for _ in range(3):
+            for connection in self._connections:
+                connection.cancel()
+            await asyncio.gather(*self._connections, return_exceptions=True)
+            await asyncio.sleep(0)
 
     async def _start(self) -> asyncio.Server:
-        self._flows = asyncio.Event()
-        self._flows.set()
+        self._there, self._back = asyncio.Event(), asyncio.Event()
+        self._there.set()
+        self._back.set()
         return await asyncio.start_server(self._accept, "127.0.0.1", self.port)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = asyncio.get_running_loop().create_task(self._connect(reader, writer))
         self._connections.add(connection)
         connection.add_done_callback(self._connections.discard)
+        # One that is cancelled before it began runs no `finally`.
+        connection.add_done_callback(lambda _: writer.transport.abort())
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writers = [writer]
         try:
             if self._is_cut:
+                self.ended += 1
                 return
             there, back = await asyncio.open_connection("127.0.0.1", self._target_port)
             writers.append(back)
             pumps = [
-                asyncio.ensure_future(self._pump(reader, back)),
-                asyncio.ensure_future(self._pump(there, writer)),
+                asyncio.ensure_future(self._pump(reader, back, self._there)),
+                asyncio.ensure_future(self._pump(there, writer, self._back)),
             ]
             try:
                 await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
@@ -129,11 +150,16 @@ class TcpProxy:
             for each in writers:
                 each.transport.abort()
 
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, flows: asyncio.Event
+    ) -> None:
         with contextlib.suppress(OSError):
             while data := await source.read(READ_BYTES):
-                await self._flows.wait()
+                if not flows.is_set():
+                    self.blocked_bytes += len(data)
+                    await flows.wait()
                 if self._delay_s:
+                    self.delayed_bytes += len(data)
                     await asyncio.sleep(self._delay_s)
                 sink.write(data)
                 await sink.drain()

@@ -14,12 +14,12 @@ from tests.e2e.traffic import Backend, Listener, arrival, pull_all
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
-SECONDS = 20
+SECONDS = 14
 EVENTS_PER_S = 1000
 BATCH = 20
 MEMBERS = [f"m{n}" for n in range(40)]
 ONLINE = MEMBERS[:12]
-KILL_AT_S = (4.0, 11.0)
+KILL_AT_S = (3.0, 8.0)
 TYPES = ["kill.high", "kill.medium", "kill.low"]
 CATALOGUE = "\n".join(
     f'["{name}"]\npriority = "{name.partition(".")[2]}"\nmax_age = "1h"\nttl = "1d"\naction = "act"'

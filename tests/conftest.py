@@ -6,7 +6,6 @@ pytest_plugins = [
     "tests.house.spread",
     "tests.servers.nats",
     "tests.servers.cassandra",
-    "tests.servers.cassandra_ring",
 ]
 
 # A slow machine fails no test.

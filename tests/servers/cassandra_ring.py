@@ -1,11 +1,10 @@
 """Three real Cassandra nodes on 127.0.0.1 to 127.0.0.3, one ring: kill and start them as you like."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import pytest
 from cassandra import ConsistencyLevel, DriverException  # type: ignore[import-untyped]
 from cassandra.cluster import (  # type: ignore[import-untyped]
     EXEC_PROFILE_DEFAULT,
@@ -18,7 +17,7 @@ from cassandra.policies import WhiteListRoundRobinPolicy  # type: ignore[import-
 from reno.adapters import cassandra_schema
 from reno.config.cassandra_settings import CassandraSettings
 from reno.errors import Unavailable
-from tests.servers.cassandra import START_TIMEOUT_S, CassandraNode, require_cassandra
+from tests.servers.cassandra import START_TIMEOUT_S, CassandraNode
 from tests.servers.nats import free_port
 
 NODES = 3
@@ -117,15 +116,3 @@ def _until(condition: Callable[[], bool], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"waited {START_TIMEOUT_S} s for {what}"
         time.sleep(0.5)
-
-
-@pytest.fixture
-def cassandra_ring(tmp_path: Path) -> Iterator[CassandraRing]:
-    """A ring of its own for the test, with the schema."""
-    require_cassandra()
-    ring = CassandraRing(tmp_path / "ring")
-    try:
-        ring.start()
-        yield ring
-    finally:
-        ring.end()

@@ -16,12 +16,12 @@ from tests.e2e.traffic import Backend, Listener
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
-SECONDS = 14
+SECONDS = 20
 EVENTS_PER_S = 1000
 BATCH = 20
 MEMBERS = [f"m{n}" for n in range(40)]
 ONLINE = MEMBERS[:12]
-KILL_AT_S = (3.0, 8.0)
+KILL_AT_S = (4.0, 11.0)
 VICTIMS = [
     "ingestion",
     "gateway",

@@ -4,6 +4,7 @@ from hypothesis import HealthCheck, settings
 
 pytest_plugins = [
     "tests.house.spread",
+    "tests.servers.authority",
     "tests.servers.nats",
     "tests.servers.cassandra",
 ]

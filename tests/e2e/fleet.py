@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.e2e.many import LANES, Many
+from tests.e2e.lane_types import CATALOGUE
+from tests.e2e.many import LANES, Many, log_environment
 from tests.servers.cassandra import require_cassandra
 from tests.servers.cassandra_ring import CassandraRing
 from tests.servers.nats_cluster import NatsCluster, nats_cluster_in
@@ -14,12 +15,7 @@ from tests.servers.nats_cluster import NatsCluster, nats_cluster_in
 SHARDS = 2
 """Of a lane: one a processor."""
 
-TYPES = [f"fleet.{lane}" for lane in LANES]
-CATALOGUE = "\n".join(
-    f'["fleet.{lane}"]\npriority = "{lane}"\nmax_age = "1h"\nttl = "1d"\naction = "act"'
-    for lane in LANES
-)
-LOG_BYTES = {"high": 64 << 20, "medium": 64 << 20, "low": 16 << 20}
+LOW_BYTES = 16 << 20
 """The low lane's log is soon full."""
 
 
@@ -42,7 +38,8 @@ async def fleet_in(directory: Path) -> AsyncIterator[Fleet]:
     with nats_cluster_in(directory / "nats") as log:
         try:
             ring.start()
-            shared = {"RENO_CATALOGUE": str(catalogue), **_log(log), **_inbox(ring)}
+            logged = log_environment(log.settings(max_bytes_low=LOW_BYTES), SHARDS)
+            shared = {"RENO_CATALOGUE": str(catalogue), **logged, **_inbox(ring)}
             many = Many(directory, shared, halved=LANES)
             try:
                 await many.start()
@@ -51,17 +48,6 @@ async def fleet_in(directory: Path) -> AsyncIterator[Fleet]:
                 many.kill()
         finally:
             ring.end()
-
-
-def _log(log: NatsCluster) -> Mapping[str, str]:
-    settings = log.settings()
-    return {
-        "RENO_LOG__SERVERS": json.dumps(settings.servers),
-        "RENO_LOG__MONITOR_URLS": json.dumps(settings.monitor_urls),
-        "RENO_LOG__REPLICAS": str(settings.replicas),
-        "RENO_LOG__SHARDS": str(SHARDS),
-        **{f"RENO_LOG__MAX_BYTES_{lane.upper()}": str(LOG_BYTES[lane]) for lane in LANES},
-    }
 
 
 def _inbox(ring: CassandraRing) -> Mapping[str, str]:

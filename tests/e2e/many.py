@@ -15,12 +15,26 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from reno.cli.tether import tethered
+from reno.config.settings import LogSettings
 from tests.e2e.running import STOP_TIMEOUT_S
 from tests.servers.nats import free_port
 
 LANES = ("high", "medium", "low")
 READY_TIMEOUT_S = 120.0
 SERVING = health_pb2.HealthCheckResponse.SERVING
+
+
+def log_environment(log: LogSettings, shards: int) -> dict[str, str]:
+    """Where every process finds the log, and what its streams are made like."""
+    return {
+        "RENO_LOG__SERVERS": json.dumps(log.servers),
+        "RENO_LOG__MONITOR_URLS": json.dumps(log.monitor_urls),
+        "RENO_LOG__REPLICAS": str(log.replicas),
+        "RENO_LOG__SHARDS": str(shards),
+        "RENO_LOG__MAX_BYTES_HIGH": str(log.max_bytes_high),
+        "RENO_LOG__MAX_BYTES_MEDIUM": str(log.max_bytes_medium),
+        "RENO_LOG__MAX_BYTES_LOW": str(log.max_bytes_low),
+    }
 
 
 def address() -> str:

@@ -13,8 +13,9 @@ import pytest
 
 from reno.config.cassandra_settings import CassandraSettings
 from tests.e2e.history import History
+from tests.e2e.lane_types import CATALOGUE, TYPES
 from tests.e2e.running import RunningReno, end_reno, start_reno
-from tests.e2e.settling import CATALOGUE, TYPES, pulled, until_all
+from tests.e2e.settling import online, pulled, until_all
 from tests.e2e.traffic import Backend, Listener
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
@@ -75,21 +76,15 @@ async def test_publish_push_pull_and_a_processors_kill(
 ) -> None:
     history = History()
     listeners = [Listener(reno.devices, history, member, "tv") for member in ONLINE]
-    listening = [asyncio.create_task(one.listen()) for one in listeners]
-    try:
-        await asyncio.wait_for(asyncio.gather(*(one.caught_up.wait() for one in listeners)), 60)
+    async with online(listeners, timeout_s=60) as listening:
         backend = Backend(reno.ingestion, history, MEMBERS, TYPES, seed=1)
         await asyncio.gather(
             backend.publish(SECONDS, EVENTS_PER_S, BATCH), kill(reno, "processor-high")
         )
         for member in MEMBERS:
-            history.pulled[f"{member}/audit"] = await pulled(reno, history, member)
+            history.pulled[f"{member}/audit"] = await pulled(reno.devices, history, member)
         for listener, member in zip(listeners, ONLINE, strict=True):
             await until_all(listening, listener.seen, history, member)
-    finally:
-        for task in listening:
-            task.cancel()
-        await asyncio.gather(*listening, return_exceptions=True)
     assert len(history.receipts) == SECONDS * EVENTS_PER_S
     assert history.broken_promises() == []
     assert not (reno.data_dir / "inbox").exists()

@@ -19,7 +19,8 @@ from reno.adapters.together import together
 from reno.domain.member import member_key
 from reno.errors import Unavailable
 from tests.e2e.crowd import Crowd, pull_page
-from tests.e2e.fleet import TYPES, Fleet, fleet_in
+from tests.e2e.fleet import Fleet, fleet_in
+from tests.e2e.lane_types import TYPES
 from tests.e2e.many import LANES, Member
 from tests.e2e.traffic import Backend, connected
 from tests.servers.cassandra_ring import CassandraRing

@@ -22,7 +22,7 @@ from reno.v1.presence_service_pb2 import GetPresenceRequest
 from reno.v1.presence_service_pb2_grpc import PresenceServiceStub
 from tests.e2e.history import History
 from tests.e2e.running import EDGES, RunningReno, reno_in
-from tests.e2e.settling import pulled, until_all
+from tests.e2e.settling import online, pulled, until_all
 from tests.e2e.traffic import Backend, Listener, as_backend, as_device, connected
 from tests.faults.calls import Metadata
 
@@ -167,31 +167,25 @@ async def test_devices_of_a_lost_gateway_resume_on_the_other(
         lost = reno.pids["gateway-1"]
         history = History()
         listeners = [Listener(reno.devices, history, member, "tv-1") for member in MEMBERS]
-        listening = [asyncio.create_task(one.listen()) for one in listeners]
         try:
-            await asyncio.wait_for(
-                asyncio.gather(*(one.caught_up.wait() for one in listeners)), WAIT_S
-            )
-            assert await gateways(reno) == {"gateway-1", "gateway-2"}
-            backend = Backend(reno.ingestion, history, MEMBERS, TYPES, seed=1)
-            publishing = asyncio.create_task(backend.publish(SECONDS, EVENTS_PER_S, BATCH))
-            await asyncio.sleep(LOSE_AT_S)
-            os.kill(lost, how)
-            await publishing
-            for member in MEMBERS:
-                history.pulled[f"{member}/audit"] = await pulled(reno, history, member)
-            for listener, member in zip(listeners, MEMBERS, strict=True):
-                await until_all(listening, listener.seen, history, member)
-            async with asyncio.timeout(WAIT_S):
-                while await gateways(reno) != {"gateway-2"}:
-                    await asyncio.sleep(0.1)
-            assert "gateway-1" not in reno.pids or how is signal.SIGSTOP
+            async with online(listeners, timeout_s=WAIT_S) as listening:
+                assert await gateways(reno) == {"gateway-1", "gateway-2"}
+                backend = Backend(reno.ingestion, history, MEMBERS, TYPES, seed=1)
+                publishing = asyncio.create_task(backend.publish(SECONDS, EVENTS_PER_S, BATCH))
+                await asyncio.sleep(LOSE_AT_S)
+                os.kill(lost, how)
+                await publishing
+                for member in MEMBERS:
+                    history.pulled[f"{member}/audit"] = await pulled(reno.devices, history, member)
+                for listener, member in zip(listeners, MEMBERS, strict=True):
+                    await until_all(listening, listener.seen, history, member)
+                async with asyncio.timeout(WAIT_S):
+                    while await gateways(reno) != {"gateway-2"}:
+                        await asyncio.sleep(0.1)
+                assert "gateway-1" not in reno.pids or how is signal.SIGSTOP
         finally:
             if how is signal.SIGSTOP:
                 os.kill(lost, signal.SIGCONT)
-            for task in listening:
-                task.cancel()
-            await asyncio.gather(*listening, return_exceptions=True)
     assert len(history.receipts) == SECONDS * EVENTS_PER_S
     assert history.broken_promises() == []
 

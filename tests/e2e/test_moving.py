@@ -12,6 +12,7 @@ import pytest
 
 from reno.config.cassandra_settings import CassandraSettings
 from tests.e2e.crowd import Crowd
+from tests.e2e.lane_types import CATALOGUE, TYPES
 from tests.e2e.many import LANES, Many, Member
 from tests.e2e.traffic import pull_all
 from tests.servers.nats import NatsProcess
@@ -22,12 +23,6 @@ EVENTS_PER_S = 200
 EVENTS_A_STEP = 300
 MEMBERS = 5
 """Of each of the crowd's backends."""
-
-TYPES = [f"move.{lane}" for lane in LANES]
-CATALOGUE = "\n".join(
-    f'["move.{lane}"]\npriority = "{lane}"\nmax_age = "1h"\nttl = "1d"\naction = "act"'
-    for lane in LANES
-)
 
 
 @pytest.fixture

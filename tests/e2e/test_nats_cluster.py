@@ -23,7 +23,7 @@ from tests.reno.adapters.log_contract import (
     eventually,
     taken,
 )
-from tests.servers.nats import NatsProcess
+from tests.servers.nats import NatsProcess, connected
 from tests.servers.nats_cluster import NatsCluster, nats_cluster
 
 __all__ = ["nats_cluster"]
@@ -51,16 +51,6 @@ async def settings(nats_cluster: NatsCluster) -> LogSettings:
 
         await eventually(opened)
     return settings
-
-
-@asynccontextmanager
-async def connected(settings: LogSettings) -> AsyncIterator[NatsConnection]:
-    connection = NatsConnection(settings, "test", ping_interval_s=0.5)
-    await connection.connect()
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 def server_of(cluster: NatsCluster, connection: NatsConnection) -> int:

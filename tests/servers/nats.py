@@ -6,12 +6,14 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
+from reno.adapters.nats_connection import NatsConnection
 from reno.adapters.nats_server import command, render_config
 from reno.cli.ports import is_free
 from reno.config.settings import LogSettings
@@ -159,6 +161,17 @@ class NatsProcess:
                 return bool(json.loads(got.read()).get("status") == "ok")
         except (OSError, ValueError):
             return False
+
+
+@asynccontextmanager
+async def connected(settings: LogSettings) -> AsyncIterator[NatsConnection]:
+    """Closed when it is left; it notices soon that a server is silent."""
+    connection = NatsConnection(settings, "test", ping_interval_s=0.5)
+    await connection.connect()
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from reno.adapters.cassandra_statements import READING
 from reno.adapters.cassandra_tls import context_of
 from reno.config.cassandra_settings import CassandraSettings
 from reno.errors import Unavailable, WrongState
-from tests.reno.adapters.test_nats_tls import HOST, Authority
+from tests.servers.authority import HOST, Authority
 from tests.servers.cassandra import START_TIMEOUT_S, CassandraNode, require_cassandra
 from tests.servers.forwarding import forwarding
 from tests.servers.nats import free_port
@@ -34,13 +34,6 @@ client_encryption_options:
   truststore_password: secret
   require_client_auth: true
 """
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    found = Authority(tmp_path_factory.mktemp("authority"))
-    found.found()
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,7 @@
 """A log behind TLS: real servers with a certificate of our own authority, which is asked of a client too."""
 
 import asyncio
-import shutil
-import subprocess
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,61 +21,8 @@ from tests.reno.adapters.log_contract import (
     eventually,
     taken,
 )
-from tests.servers.nats import NatsProcess
-
-HOST = "subjectAltName=IP:127.0.0.1"
-
-
-@dataclass(frozen=True)
-class Authority:
-    """Signs certificates; each is NAME.pem with NAME.key."""
-
-    directory: Path
-
-    @property
-    def certificate(self) -> Path:
-        return self.directory / "ca.pem"
-
-    def found(self) -> None:
-        self._openssl("req", "-x509", *self._new("ca"), "-subj", "/CN=ca")
-
-    def sign(self, name: str, extension: str = HOST) -> tuple[Path, Path]:
-        by = ("-CA", str(self.certificate), "-CAkey", str(self.directory / "ca.key"))
-        self._openssl(
-            "req", "-x509", *self._new(name), *by, "-subj", f"/CN={name}", "-addext", extension
-        )
-        return self.directory / f"{name}.pem", self.directory / f"{name}.key"
-
-    def _new(self, name: str) -> tuple[str, ...]:
-        files = (
-            "-keyout",
-            str(self.directory / f"{name}.key"),
-            "-out",
-            str(self.directory / f"{name}.pem"),
-        )
-        return (
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-            "-days",
-            "2",
-            *files,
-        )
-
-    def _openssl(self, *arguments: str) -> None:
-        binary = shutil.which("openssl")
-        if binary is None:
-            pytest.skip("openssl is missing: apt-get install openssl")
-        subprocess.run([binary, *arguments], check=True, capture_output=True)
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    authority = Authority(tmp_path_factory.mktemp("authority"))
-    authority.found()
-    return authority
+from tests.servers.authority import Authority
+from tests.servers.nats import NatsProcess, connected
 
 
 @pytest.fixture(scope="module")
@@ -105,16 +48,6 @@ def settings_of(server: NatsProcess, authority: Authority, name: str = "client")
         certificate_file=certificate,
         key_file=key,
     )
-
-
-@asynccontextmanager
-async def connected(settings: LogSettings) -> AsyncIterator[NatsConnection]:
-    connection = NatsConnection(settings, "test", ping_interval_s=0.5)
-    await connection.connect()
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 async def test_a_role_works_over_tls_also_after_the_server_was_away(

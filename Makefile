@@ -6,7 +6,7 @@ export HOME := $(or $(HOME),$(CURDIR)/.tools/home)
 # Two workers: half of what tests do is wait for processes.
 PYTEST := $(VENV)/python -m pytest -n 2 --no-loadscope-reorder $(if $(CI),-p tests.house.no_skips)
 
-.PHONY: help demo cassandra test check setup lint format types imports protos breaking generated proto lock clean deploy-check simulate faults mutants faults-page
+.PHONY: help demo cassandra test check setup lint format types imports protos breaking generated proto lock clean deploy-check simulate properties faults mutants controls faults-page
 
 help:
 	@echo "make demo    the whole mesh on this machine, scene by scene, then it is gone"
@@ -14,7 +14,8 @@ help:
 	@echo "make test    every test          make check   every test and every rule"
 	@echo "make deploy-check   the chart and the compose file, as far as this machine can"
 	@echo "make simulate   seeded histories against every promise: SEEDS=1000000 FROM=0"
-	@echo "make faults  runs of faults: RUNS=20 SEED=1 MINUTES=1 RATE=500 MIX=kill,freeze,...     make mutants   wrong products, each to be caught"
+	@echo "make properties   session, lease table, gates, merge and cursor by drawn examples: EXAMPLES=1000000"
+	@echo "make faults  runs of faults: RUNS=20 SEED=1 SECONDS=60 RATE=500 KILLS=5 MIX=kill,freeze=2,... SHAPE=fleet JOBS=2 REST=1     make mutants   wrong products, each to be caught     make controls   CONTROLS=power-loss"
 	@echo "make proto   generate from protos/    make lock    requirements.lock from pyproject.toml"
 	@echo "make setup   .venv alone         make clean   back to a fresh clone"
 
@@ -36,16 +37,26 @@ RUNS ?= 1
 SEED ?= 1
 MINUTES ?= 1
 RATE ?= 500
+KILLS ?= 0
+JOBS ?= 1
+SHAPE ?= embedded
 SEEDS ?= 10000
 FROM ?= 0
 simulate: setup
 	$(VENV)/python -m tests.simulation --seeds $(SEEDS) --from $(FROM)
 
+EXAMPLES ?= 100000
+properties: setup
+	EXAMPLES=$(EXAMPLES) $(VENV)/python -m pytest -n 2 -p tests.house.examples $$($(VENV)/python -m tests.house.examples)
+
 faults: setup
-	$(VENV)/python -m tests.faults --runs $(RUNS) --seed $(SEED) --minutes $(MINUTES) --rate $(RATE) $(if $(MIX),--mix $(MIX))
+	$(VENV)/python -m tests.faults --runs $(RUNS) --seed $(SEED) --minutes $(MINUTES) $(if $(SECONDS),--seconds $(SECONDS)) --rate $(RATE) --kills $(KILLS) --shape $(SHAPE) $(if $(MIX),--mix $(MIX)) --jobs $(JOBS) $(if $(REST),--rest)
 
 mutants: setup
 	$(VENV)/python -m tests.faults.mutants --seed $(SEED) $(MUTANTS)
+
+controls: setup
+	$(VENV)/python -m tests.faults.controls --seed $(SEED) $(CONTROLS)
 
 faults-page: setup
 	$(VENV)/python -m tests.faults.report

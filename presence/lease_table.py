@@ -74,6 +74,9 @@ class LeaseTable:
         self._lapsed: list[tuple[GatewayAddress, int]] = []
         self._unnamed: set[str] = set()
         """Gateways whose first snapshot since their lease began is not complete: any member may be with them."""
+        self.watched: set[bytes] = set()
+        """Keys of members whose changes somebody wants to know; the watches' to fill."""
+        self._changed: set[bytes] = set()
 
     @property
     def sessions(self) -> int:
@@ -89,11 +92,19 @@ class LeaseTable:
         self, member_keys: Sequence[bytes], now_ms: int
     ) -> list[tuple[PresenceState, tuple[Session, ...]]]:
         """In the order of the keys; sessions only where ONLINE. UNKNOWN until the replica would know."""
-        self.expire(now_ms)
-        unsure = now_ms < self._sure_from_ms or self._unnamed
-        absent = (PresenceState.UNKNOWN if unsure else PresenceState.OFFLINE, ())
+        absent = (PresenceState.OFFLINE if self.is_sure(now_ms) else PresenceState.UNKNOWN, ())
         found, online = self._members.get, PresenceState.ONLINE
         return [(online, held) if (held := found(key)) else absent for key in member_keys]
+
+    def is_sure(self, now_ms: int) -> bool:
+        """Who is not known here is OFFLINE, and not UNKNOWN."""
+        self.expire(now_ms)
+        return now_ms >= self._sure_from_ms and not self._unnamed
+
+    def take_changed(self) -> set[bytes]:
+        """Watched members whose sessions began, ended or changed since the last call."""
+        changed, self._changed = self._changed, set()
+        return changed
 
     def hello(self, gateway: GatewayAddress, now_ms: int) -> Attachment:
         """From now on only this attachment of the gateway counts; sessions of an older epoch end. Raises WrongState (FENCED) while a newer epoch's lease holds."""
@@ -192,6 +203,7 @@ class LeaseTable:
         if known and known.member_key == key:
             known.device_id, known.device_class = place.device_id, place.device_class
             known.serial, known.encoded = lease.serial, b""
+            self._note(key)
             return
         if known:
             self._remove(known)
@@ -206,13 +218,19 @@ class LeaseTable:
         lease.sessions[place.number] = session
         self._members[key] = (*self._members.get(key, ()), session)
         self._sessions += 1
+        self._note(key)
 
     def _remove(self, session: Session) -> None:
         del session.lease.sessions[session.number]
         self._forget(session)
 
+    def _note(self, key: bytes) -> None:
+        if key in self.watched:
+            self._changed.add(key)
+
     def _forget(self, session: Session) -> None:
         self._sessions -= 1
+        self._note(session.member_key)
         if left := tuple(s for s in self._members[session.member_key] if s is not session):
             self._members[session.member_key] = left
         else:

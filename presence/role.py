@@ -10,6 +10,7 @@ from opentelemetry.metrics import Observation
 from presence.lease_service import LeaseService
 from presence.lease_table import LeaseTable
 from presence.presence_service import PresenceService
+from presence.watches import Watches
 from reno.config.settings import Settings
 from reno.server.grpc_server import GrpcServer, Service
 from reno.server.identity import backend_of, nobody
@@ -46,7 +47,8 @@ class PresenceRole:
             lease_ms=self._lease_ms,
             max_lookup_members=settings.max_lookup_members,
         )
-        self._presence = PresenceService(self._table, _clock_ms)
+        self._watches = Watches(self._table, _clock_ms, settings)
+        self._presence = PresenceService(self._table, self._watches, _clock_ms, settings)
         self._public = GrpcServer(
             self._settings.server,
             settings.listen,
@@ -72,18 +74,28 @@ class PresenceRole:
         for server in (self._public, self._internal):
             await server.start()
             await server.all_ready(True)
-        self._ticking = asyncio.create_task(self._tick())
+        self._tasks = {
+            asyncio.create_task(self._tick()),
+            asyncio.create_task(self._watches.run()),
+        }
         observe(
             "reno.presence.sessions",
             "{session}",
             "Sessions that this replica knows",
             lambda: [Observation(self._table.sessions)],
         )
+        observe(
+            "reno.presence.watches",
+            "{watch}",
+            "Watches that this replica serves",
+            lambda: [Observation(len(self._watches))],
+        )
 
     async def wait(self) -> None:
-        """Raises what the clock's task failed with."""
-        await asyncio.wait({self._ticking})
-        self._ticking.result()
+        """Raises what a task of its own failed with."""
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
 
     async def drain(self) -> None:
         """Gateways are sent away, to attach to the other replicas or to this one's successor."""
@@ -92,8 +104,9 @@ class PresenceRole:
         self._presence.drain()
         self._leases.drain()
         await asyncio.gather(self._public.stop(), self._internal.stop())
-        self._ticking.cancel()
-        await asyncio.wait({self._ticking})
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
 
     async def _tick(self) -> None:
         while True:

@@ -1,5 +1,6 @@
 """What the calls of one gateway share."""
 
+import asyncio
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -34,6 +35,11 @@ class Door:
     registry: Registry
     budget: Budget
     is_draining: bool = field(default=False)
+    starting: asyncio.Semaphore = field(init=False)
+    """Held by sessions that register with presence."""
+
+    def __post_init__(self) -> None:
+        self.starting = asyncio.Semaphore(self.settings.max_registering)
 
 
 def now_ms() -> int:

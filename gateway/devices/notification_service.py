@@ -58,6 +58,8 @@ class NotificationServicer(NotificationServiceServicer):
             [gap] if gap else [],
         )
         stream = Stream(self._door, session, number, resumes=cursor is not None)
+        # Or it would go with the first frame, and a call cannot be ended while that waits for its reader.
+        await context.send_initial_metadata(())
         await stream.run(context.write)
         yield  # never reached: frames are written from a task beside this one, so that a write that blocks can be left
 

@@ -102,10 +102,12 @@ class Stream:
         loop, settings = asyncio.get_running_loop(), self._door.settings
         ends_at = loop.time() + settings.stream_life_s * random.uniform(0.8, 1.2)
         await self._hand(write, self._first_frame())
-        self._door.announcer.began(place_of(self))
-        await self._is_known.wait_until(loop.time() + settings.register_wait_s)
-        self._may_read = True
-        self._read_where_wanted()
+        # Of a herd few at a time: leases are renewed, and the others told, between them.
+        async with self._door.starting:
+            self._door.announcer.began(place_of(self))
+            await self._is_known.wait_until(loop.time() + settings.register_wait_s)
+            self._may_read = True
+            self._read_where_wanted()
         checkpoint_every_s = settings.checkpoint_interval_s * CHECKPOINT_MARGIN
         checkpoint_at = loop.time() + checkpoint_every_s
         look_at = self._next_look()

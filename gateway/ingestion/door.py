@@ -6,9 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import uuid_utils
+
 from gateway.ingestion.account import account_refusals, record_spans
 from gateway.ingestion.admission import Gatekeeper
 from gateway.ingestion.committing import Ticket
+from gateway.ingestion.confirmations import Confirmations
 from gateway.ingestion.lanes import Lanes
 from gateway.ingestion.pending import Pending
 from gateway.ingestion.refusal import Refusal, error_of
@@ -23,8 +26,9 @@ from reno.domain.identity import Backend
 from reno.domain.priority import LANES, Priority
 from reno.domain.reason import Reason
 from reno.errors import CallerFault, Unavailable
-from reno.ports import LogWriter, Shard
+from reno.ports import LogAbsent, LogFull, LogUnconfirmed, LogWriter, Shard
 from reno.v1.event_pb2 import Event
+from reno.wire.envelope import seal_envelope
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class IngestionDoor:
         self._gatekeeper = Gatekeeper(policies_of(catalogue), settings.ingestion)
         self._log = log
         self._lanes = lanes
+        self._confirmations = Confirmations(settings.ingestion.max_unconfirmed_envelopes)
         self._now_ns = now_ns
         self._now_s = now_s
         self._writers: dict[tuple[Priority, int], ShardWriter] = {}
@@ -114,6 +119,14 @@ class IngestionDoor:
         if not self.is_open:
             raise Unavailable(Reason.NOT_READY, "the log is not there yet")
 
+    async def can_write(self) -> bool:
+        """Whether the log confirmed something lately, of any lane. Where envelopes were given up unconfirmed it is asked, with one a lane that has no events."""
+        if self._confirmations.are_missing and any(
+            await asyncio.gather(*(self._decides(lane) for lane in LANES))
+        ):
+            self._confirmations.came()
+        return not self._confirmations.are_missing
+
     async def wait(self) -> None:
         """Raises what a writer failed with; never returns."""
         await asyncio.shield(self._failure)
@@ -128,6 +141,19 @@ class IngestionDoor:
         for task in (*waits, *self._tasks):
             task.cancel()
         await asyncio.gather(*waits, *self._tasks, return_exceptions=True)
+
+    async def _decides(self, lane: Priority) -> bool:
+        envelope_id = uuid_utils.uuid7().bytes
+        timeout_s = self._settings.for_lane(lane).log.publish_timeout_s
+        try:
+            await self._log.append(
+                Shard(lane, 0), seal_envelope(envelope_id, []), envelope_id.hex(), timeout_s
+            )
+        except LogFull:
+            return True
+        except (LogAbsent, LogUnconfirmed):
+            return False
+        return True
 
     def _check_size(self, batch: Batch) -> None:
         count, limits = len(batch.events), self._limits
@@ -152,6 +178,7 @@ class IngestionDoor:
                 self._settings.for_lane(lane),
                 self._log,
                 self._lanes,
+                self._confirmations,
                 self._now_s,
             )
             task = asyncio.create_task(writer.run(), name=f"write {lane.word} {number}")

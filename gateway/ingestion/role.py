@@ -58,7 +58,7 @@ class IngestionRole:
         return {"ingestion": self._server.address}
 
     async def start(self) -> None:
-        """Listens; SERVING once every lane is there and the log is synced."""
+        """Listens; SERVING once every lane is there and the log is synced, and while it confirms what it is given."""
         await self._server.start()
         self._watching = asyncio.create_task(self._watch(), name="watch the lanes")
 
@@ -91,16 +91,17 @@ class IngestionRole:
         seen_s = loop.time()
         while True:
             could_be_read = await self._lanes.read_all() and await self._is_synced()
+            can_write = await self._door.can_write()
             if could_be_read:
                 seen_s = loop.time()
             # A restart of the log is shorter than what envelopes wait for it: no reason to send callers away.
             patience_s = self._settings.ingestion.deadline_s if self._door.is_open else 0.0
-            is_ready = could_be_read or loop.time() - seen_s < patience_s
+            is_ready = can_write and (could_be_read or loop.time() - seen_s < patience_s)
             if is_ready is not self._door.is_open:
                 _log.info("ready" if is_ready else "not ready: the log does not answer")
                 self._door.is_open = is_ready
                 await self._server.all_ready(is_ready)
-            await asyncio.sleep(READY_LOOK_S if could_be_read else LOOK_S)
+            await asyncio.sleep(READY_LOOK_S if could_be_read and can_write else LOOK_S)
 
     async def _is_synced(self) -> bool:
         return not self._settings.log.require_synced or await self._synced()

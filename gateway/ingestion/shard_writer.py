@@ -8,6 +8,7 @@ import uuid_utils
 
 from gateway.ingestion.attempts import Failure, pause_s, verdict_of
 from gateway.ingestion.committing import GroupCommit, Load, Ticket
+from gateway.ingestion.confirmations import Confirmations
 from gateway.ingestion.lanes import Lanes
 from gateway.ingestion.refusal import Refusal
 from reno.config.settings import Settings
@@ -29,12 +30,14 @@ class ShardWriter:
         settings: Settings,
         log: LogWriter,
         lanes: Lanes,
+        confirmations: Confirmations,
         now_s: Callable[[], float],
     ) -> None:
         door = settings.ingestion
         self._shard = shard
         self._log = log
         self._lanes = lanes
+        self._confirmations = confirmations
         self._now_s = now_s
         self._linger_s = door.linger_s
         self._deadline_s = door.deadline_s
@@ -86,6 +89,10 @@ class ShardWriter:
         payload = seal_envelope(envelope_id, load.rows)
         sequence = await self._append(payload, envelope_id.hex())
         word = self._shard.priority.word
+        if sequence is Reason.UNCERTAIN:
+            self._confirmations.missed()
+        elif sequence is not Reason.NOT_READY:
+            self._confirmations.came()
         if isinstance(sequence, Reason):
             _log.warning(
                 "envelope given up",

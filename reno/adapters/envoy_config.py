@@ -119,7 +119,8 @@ def _presence(settings: Settings) -> Block:
         buffer_bytes=SMALL_BUFFER_BYTES,
         codec_type="HTTP2",
         http2_protocol_options=_http2(settings, SMALL_BUFFER_BYTES, DEVICE_CONNECTION_WINDOW_BYTES),
-        stream_idle_timeout=seconds(settings.server.max_connection_idle_s),
+        # A watch has a sign of life this often; without several of them it is dead.
+        stream_idle_timeout=seconds(settings.presence.watch_alive_s * SILENT_CHECKPOINTS),
     )
 
 

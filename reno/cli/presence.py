@@ -17,15 +17,29 @@ def presence(
     source: Annotated[str, typer.Option(help="Who asks.")] = "cli",
     address: Annotated[str, typer.Option("--presence", help="Address of the door.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a member.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Then say each change, until Ctrl-C.")
+    ] = False,
 ) -> None:
     """Say for each member whether it is online, and where."""
     from reno.cli.doors import backend_metadata  # noqa: PLC0415
 
     metadata = backend_metadata(source)
-    answer = asyncio.run(_ask(address or load_settings().presence.listen, metadata, members))
-    for member in answer.members:
+    address = address or load_settings().presence.listen
+
+    def say(member: "MemberPresence") -> None:
         line = _line(member)
         typer.echo(json.dumps(line) if as_json else _text(line))
+
+    if watch:
+        from reno.cli.presence_watch import PresenceWatch  # noqa: PLC0415
+
+        try:
+            asyncio.run(PresenceWatch(address, metadata, members, say).run())
+        except KeyboardInterrupt:
+            raise typer.Exit(0) from None
+    for member in asyncio.run(_ask(address, metadata, members)).members:
+        say(member)
 
 
 async def _ask(

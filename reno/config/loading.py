@@ -64,13 +64,17 @@ def load(overrides: Mapping[str, Any] | None = None) -> Settings:
     try:
         sourced = _Sources(**(overrides or {}))
     except ValidationError as error:
-        lines = (f"{'.'.join(map(str, fault['loc']))}: {_what(fault)}" for fault in error.errors())
-        raise ConfigError("\n".join(lines)) from error
+        raise ConfigError("\n".join(map(_line, error.errors()))) from error
     except SettingsError as error:
         raise ConfigError("\n".join(_not_json() or [str(error)])) from error
     except (ValueError, OSError) as error:  # TOML that does not parse, is not UTF-8, cannot be read
         raise ConfigError(f"{config_file()}: {error}") from error
     return Settings.model_validate(sourced.model_dump())
+
+
+def _line(fault: ErrorDetails) -> str:
+    """What several sections have wrong together names them itself."""
+    return ": ".join(filter(None, [".".join(map(str, fault["loc"])), _what(fault)]))
 
 
 def _what(fault: ErrorDetails) -> str:

@@ -11,7 +11,7 @@ from reno.config.lane_settings import LanesSettings
 from reno.config.mesh_settings import MeshSettings
 from reno.config.section import Address, Count, Seconds, Section
 from reno.domain.priority import Priority
-from reno.domain.shard_set import ALL_SHARDS, ShardSet, parse_shards
+from reno.domain.shard_set import ALL_SHARDS, SHARED, ShardSet, parse_shards
 
 
 def _checked_places(text: str) -> str:
@@ -20,7 +20,7 @@ def _checked_places(text: str) -> str:
 
 
 def _checked_shards(text: str) -> str:
-    return str(parse_shards(text))
+    return SHARED if text == SHARED else str(parse_shards(text))
 
 
 Places = Annotated[str, AfterValidator(_checked_places)]
@@ -127,6 +127,8 @@ class IngestionSettings(Section):
     """How long an envelope waits for more events before it is written; 0: as long as the one before it is under way."""
     deadline_s: Annotated[float, Field(gt=0, le=60)] = 5.0
     """An envelope that the log has not confirmed by then is UNCERTAIN; well below the 2 minutes for which the log knows a repeat. A cluster may elect a leader for 10 s."""
+    max_unconfirmed_envelopes: Count = 3
+    """Given up in a row as UNCERTAIN: then the door is NOT_SERVING until the log confirms an envelope, which it is asked to every second."""
     retry_after_s: Seconds = 1.0
     stream_life_s: Seconds = 3600.0
 
@@ -153,6 +155,8 @@ class GatewaySettings(Section):
     look_interval_s: Seconds = 30.0
     """Every session reads its inbox this often (jittered) though nothing happened."""
     register_wait_s: Seconds = 0.25
+    max_registering: Count = 64
+    """Sessions that register at a time; of a herd the others wait their turn, each with its first frame."""
     acknowledge_interval_s: Seconds = 1.0
     read_timeout_s: Seconds = 2.0
     retry_s: Seconds = 0.5
@@ -169,7 +173,10 @@ class ProcessorSettings(Section):
 
     priority: Annotated[str, Field(pattern="^(high|medium|low)$")] = "high"
     shards: Shards = "all"
-    """Of the lane, this process's: all, or numbers and ranges such as 0-3,6. No other process may have them."""
+    """Of the lane, this process's: all, or numbers and ranges such as 0-3,6, which no other process should have; or shared, with inbox.engine cassandra: the
+    lane's processors share them out among themselves, anew whenever one comes or goes."""
+    lease_s: Annotated[float, Field(ge=0.5, le=60)] = 3.0
+    """Where shards are shared: a processor that was not heard of for so long is gone, and the others take its shards."""
     listen_internal: Address | None = None
     """Absent: the address of these shards in inbox."""
     max_batch_events: Count = 8192
@@ -198,6 +205,17 @@ class PresenceSettings(Section):
     lease_s: Seconds = 5.0
     max_sessions: Count = 5_000_000
     max_lookup_members: Count = 5000
+    max_watches: Count = 1000
+    max_watched_members: Count = 100_000
+    """Of all watches together."""
+    watch_debounce_s: Seconds = 1.0
+    """A device must be other than its watcher was told for this long, or the watcher is not told."""
+    watch_alive_s: Seconds = 15.0
+    """A watcher hears something at least this often."""
+    watch_stalled_after_s: Seconds = 30.0
+    """A watcher that takes no frame for so long is let go."""
+    watch_life_s: Seconds = 3600.0
+    """Watches end after this long, jittered by a fifth, and are opened again."""
 
 
 class TelemetrySettings(Section):
@@ -216,6 +234,8 @@ class ServerSettings(Section):
     """How long calls in flight may take after SIGTERM."""
     max_connection_idle_s: Seconds = 600.0
     max_concurrent_streams: Count = 10_000
+    max_waiting_calls: Count = 20_000
+    """Calls that have arrived and were not looked at yet; gRPC cancels any more, of its own accord some from 1,000 on, which is a small herd."""
     max_metadata_bytes: Count = 16 * 1024
 
 
@@ -248,6 +268,14 @@ class Settings(Section):
     supervisor: SupervisorSettings = SupervisorSettings()
     lanes: LanesSettings = LanesSettings()
     """What a lane has otherwise than the others, such as lanes.low.linger_s."""
+
+    @model_validator(mode="after")
+    def _shares_what_can_be_shared(self) -> Self:
+        if self.processor.shards == SHARED and self.inbox.engine != "cassandra":
+            raise ValueError(
+                f"processor.shards: {SHARED} needs inbox.engine cassandra; an embedded inbox has its shards in a directory"
+            )
+        return self
 
     def for_lane(self, priority: Priority) -> "Settings":
         """These settings with the lane's own values in their places."""

@@ -89,7 +89,9 @@ class Notification(_message.Message):
     merge_key: _builtins.str
     """As the backend gave it."""
     merged: _builtins.int
-    """How many older notifications of the same type and merge_key this one stands for, in this device's view; 0 for most."""
+    """How many older notifications of the same type and merge_key this one stands for, in this device's view; 0 for most. At least so many: of those that lie before
+    the cursor of an earlier page or frame nobody counts again, though they were left out there for this one.
+    """
     traceparent: _builtins.str
     """W3C trace context, as the backend gave it."""
     @_builtins.property

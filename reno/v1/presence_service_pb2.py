@@ -23,9 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ereno/v1/presence_service.proto\x12\x07reno.v1\x1a\x1b\x62uf/validate/validate.proto\"H\n\x12GetPresenceRequest\x12\x32\n\nmember_ids\x18\x01 \x03(\tB\x1e\xbaH\x1b\x92\x01\x18\x08\x01\x10\xe8\x07\"\x11r\x0f\x10\x01\x18\x80\x01\x32\x08^[!-~]*$\"?\n\x13GetPresenceResponse\x12(\n\x07members\x18\x01 \x03(\x0b\x32\x17.reno.v1.MemberPresence\"r\n\x0eMemberPresence\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12%\n\x05state\x18\x02 \x01(\x0e\x32\x16.reno.v1.PresenceState\x12&\n\x07\x64\x65vices\x18\x03 \x03(\x0b\x32\x15.reno.v1.OnlineDevice\"K\n\x0cOnlineDevice\x12\x11\n\tdevice_id\x18\x01 \x01(\t\x12\x14\n\x0c\x64\x65vice_class\x18\x02 \x01(\t\x12\x12\n\ngateway_id\x18\x03 \x01(\t*\x82\x01\n\rPresenceState\x12\x1e\n\x1aPRESENCE_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15PRESENCE_STATE_ONLINE\x10\x01\x12\x1a\n\x16PRESENCE_STATE_OFFLINE\x10\x02\x12\x1a\n\x16PRESENCE_STATE_UNKNOWN\x10\x03\x32[\n\x0fPresenceService\x12H\n\x0bGetPresence\x12\x1b.reno.v1.GetPresenceRequest\x1a\x1c.reno.v1.GetPresenceResponseBB\n\nio.reno.v1P\x01Z2github.com/reno-mesh/reno/clients/go/renov1;renov1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ereno/v1/presence_service.proto\x12\x07reno.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"H\n\x12GetPresenceRequest\x12\x32\n\nmember_ids\x18\x01 \x03(\tB\x1e\xbaH\x1b\x92\x01\x18\x08\x01\x10\xe8\x07\"\x11r\x0f\x10\x01\x18\x80\x01\x32\x08^[!-~]*$\"?\n\x13GetPresenceResponse\x12(\n\x07members\x18\x01 \x03(\x0b\x32\x17.reno.v1.MemberPresence\"r\n\x0eMemberPresence\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12%\n\x05state\x18\x02 \x01(\x0e\x32\x16.reno.v1.PresenceState\x12&\n\x07\x64\x65vices\x18\x03 \x03(\x0b\x32\x15.reno.v1.OnlineDevice\"K\n\x0cOnlineDevice\x12\x11\n\tdevice_id\x18\x01 \x01(\t\x12\x14\n\x0c\x64\x65vice_class\x18\x02 \x01(\t\x12\x12\n\ngateway_id\x18\x03 \x01(\t\"B\n\x0cWatchRequest\x12\x32\n\nmember_ids\x18\x01 \x03(\tB\x1e\xbaH\x1b\x92\x01\x18\x08\x01\x10\xe8\x07\"\x11r\x0f\x10\x01\x18\x80\x01\x32\x08^[!-~]*$\"l\n\rWatchResponse\x12(\n\x07members\x18\x01 \x03(\x0b\x32\x17.reno.v1.MemberPresence\x12\x31\n\x0e\x61live_interval\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration*\x82\x01\n\rPresenceState\x12\x1e\n\x1aPRESENCE_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15PRESENCE_STATE_ONLINE\x10\x01\x12\x1a\n\x16PRESENCE_STATE_OFFLINE\x10\x02\x12\x1a\n\x16PRESENCE_STATE_UNKNOWN\x10\x03\x32\x95\x01\n\x0fPresenceService\x12H\n\x0bGetPresence\x12\x1b.reno.v1.GetPresenceRequest\x1a\x1c.reno.v1.GetPresenceResponse\x12\x38\n\x05Watch\x12\x15.reno.v1.WatchRequest\x1a\x16.reno.v1.WatchResponse0\x01\x42\x42\n\nio.reno.v1P\x01Z2github.com/reno-mesh/reno/clients/go/renov1;renov1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,16 +36,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\nio.reno.v1P\001Z2github.com/reno-mesh/reno/clients/go/renov1;renov1'
   _globals['_GETPRESENCEREQUEST'].fields_by_name['member_ids']._loaded_options = None
   _globals['_GETPRESENCEREQUEST'].fields_by_name['member_ids']._serialized_options = b'\272H\033\222\001\030\010\001\020\350\007\"\021r\017\020\001\030\200\0012\010^[!-~]*$'
-  _globals['_PRESENCESTATE']._serialized_start=405
-  _globals['_PRESENCESTATE']._serialized_end=535
-  _globals['_GETPRESENCEREQUEST']._serialized_start=72
-  _globals['_GETPRESENCEREQUEST']._serialized_end=144
-  _globals['_GETPRESENCERESPONSE']._serialized_start=146
-  _globals['_GETPRESENCERESPONSE']._serialized_end=209
-  _globals['_MEMBERPRESENCE']._serialized_start=211
-  _globals['_MEMBERPRESENCE']._serialized_end=325
-  _globals['_ONLINEDEVICE']._serialized_start=327
-  _globals['_ONLINEDEVICE']._serialized_end=402
-  _globals['_PRESENCESERVICE']._serialized_start=537
-  _globals['_PRESENCESERVICE']._serialized_end=628
+  _globals['_WATCHREQUEST'].fields_by_name['member_ids']._loaded_options = None
+  _globals['_WATCHREQUEST'].fields_by_name['member_ids']._serialized_options = b'\272H\033\222\001\030\010\001\020\350\007\"\021r\017\020\001\030\200\0012\010^[!-~]*$'
+  _globals['_PRESENCESTATE']._serialized_start=615
+  _globals['_PRESENCESTATE']._serialized_end=745
+  _globals['_GETPRESENCEREQUEST']._serialized_start=104
+  _globals['_GETPRESENCEREQUEST']._serialized_end=176
+  _globals['_GETPRESENCERESPONSE']._serialized_start=178
+  _globals['_GETPRESENCERESPONSE']._serialized_end=241
+  _globals['_MEMBERPRESENCE']._serialized_start=243
+  _globals['_MEMBERPRESENCE']._serialized_end=357
+  _globals['_ONLINEDEVICE']._serialized_start=359
+  _globals['_ONLINEDEVICE']._serialized_end=434
+  _globals['_WATCHREQUEST']._serialized_start=436
+  _globals['_WATCHREQUEST']._serialized_end=502
+  _globals['_WATCHRESPONSE']._serialized_start=504
+  _globals['_WATCHRESPONSE']._serialized_end=612
+  _globals['_PRESENCESERVICE']._serialized_start=748
+  _globals['_PRESENCESERVICE']._serialized_end=897
 # @@protoc_insertion_point(module_scope)

@@ -40,6 +40,11 @@ class PresenceServiceStub:
                 request_serializer=reno_dot_v1_dot_presence__service__pb2.GetPresenceRequest.SerializeToString,
                 response_deserializer=reno_dot_v1_dot_presence__service__pb2.GetPresenceResponse.FromString,
                 _registered_method=True)
+        self.Watch = channel.unary_stream(
+                '/reno.v1.PresenceService/Watch',
+                request_serializer=reno_dot_v1_dot_presence__service__pb2.WatchRequest.SerializeToString,
+                response_deserializer=reno_dot_v1_dot_presence__service__pb2.WatchResponse.FromString,
+                _registered_method=True)
 
 
 class PresenceServiceServicer:
@@ -55,6 +60,22 @@ class PresenceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Watch(self, request, context):
+        """Watches members: the first frame says of each what holds now, a later one what has changed. For showing, counting and asking people, not for delivery: changes
+        are debounced. What becomes of a device is told once it has been other than what was told last for a second (presence.watch_debounce_s) without going back: a device that
+        comes and goes faster is not told, and of one device at most one change is told in that time. A watcher that reads slowly is told less, not later: what it reads is
+        what holds then. Another replica may know more or less: a watch that is opened again may say other things.
+
+        A frame without members is a sign of life; silence for twice alive_interval means that the connection is dead.
+
+        Never ends with OK. UNAVAILABLE: DRAINING (this replica goes away, or the stream has lived for long: open it again at once). RESOURCE_EXHAUSTED with RetryInfo: FULL
+        (this replica has as many watches, or members watched, as it takes) or STALLED (the watcher does not read). INVALID_ARGUMENT: no or too many member_ids, or one breaks its
+        rule. UNAUTHENTICATED: no identity. INTERNAL or UNKNOWN: a proxy lost the replica; come back as after UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PresenceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -62,6 +83,11 @@ def add_PresenceServiceServicer_to_server(servicer, server):
                     servicer.GetPresence,
                     request_deserializer=reno_dot_v1_dot_presence__service__pb2.GetPresenceRequest.FromString,
                     response_serializer=reno_dot_v1_dot_presence__service__pb2.GetPresenceResponse.SerializeToString,
+            ),
+            'Watch': grpc.unary_stream_rpc_method_handler(
+                    servicer.Watch,
+                    request_deserializer=reno_dot_v1_dot_presence__service__pb2.WatchRequest.FromString,
+                    response_serializer=reno_dot_v1_dot_presence__service__pb2.WatchResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -92,6 +118,33 @@ class PresenceService:
             '/reno.v1.PresenceService/GetPresence',
             reno_dot_v1_dot_presence__service__pb2.GetPresenceRequest.SerializeToString,
             reno_dot_v1_dot_presence__service__pb2.GetPresenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Watch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/reno.v1.PresenceService/Watch',
+            reno_dot_v1_dot_presence__service__pb2.WatchRequest.SerializeToString,
+            reno_dot_v1_dot_presence__service__pb2.WatchResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,6 +38,18 @@ class PresenceServiceStub:
 
     OK. INVALID_ARGUMENT: no or too many member_ids, or one breaks its rule. UNAUTHENTICATED: no identity. UNAVAILABLE: DRAINING.
     """
+    Watch: _grpc.UnaryStreamMultiCallable[_presence_service_pb2.WatchRequest, _presence_service_pb2.WatchResponse]
+    """Watches members: the first frame says of each what holds now, a later one what has changed. For showing, counting and asking people, not for delivery: changes
+    are debounced. What becomes of a device is told once it has been other than what was told last for a second (presence.watch_debounce_s) without going back: a device that
+    comes and goes faster is not told, and of one device at most one change is told in that time. A watcher that reads slowly is told less, not later: what it reads is
+    what holds then. Another replica may know more or less: a watch that is opened again may say other things.
+
+    A frame without members is a sign of life; silence for twice alive_interval means that the connection is dead.
+
+    Never ends with OK. UNAVAILABLE: DRAINING (this replica goes away, or the stream has lived for long: open it again at once). RESOURCE_EXHAUSTED with RetryInfo: FULL
+    (this replica has as many watches, or members watched, as it takes) or STALLED (the watcher does not read). INVALID_ARGUMENT: no or too many member_ids, or one breaks its
+    rule. UNAUTHENTICATED: no identity. INTERNAL or UNKNOWN: a proxy lost the replica; come back as after UNAVAILABLE.
+    """
 
 @_typing.type_check_only
 class PresenceServiceAsyncStub(PresenceServiceStub):
@@ -48,6 +60,18 @@ class PresenceServiceAsyncStub(PresenceServiceStub):
     """Says for each member whether any of its devices is online.
 
     OK. INVALID_ARGUMENT: no or too many member_ids, or one breaks its rule. UNAUTHENTICATED: no identity. UNAVAILABLE: DRAINING.
+    """
+    Watch: _aio.UnaryStreamMultiCallable[_presence_service_pb2.WatchRequest, _presence_service_pb2.WatchResponse]  # type: ignore[assignment]
+    """Watches members: the first frame says of each what holds now, a later one what has changed. For showing, counting and asking people, not for delivery: changes
+    are debounced. What becomes of a device is told once it has been other than what was told last for a second (presence.watch_debounce_s) without going back: a device that
+    comes and goes faster is not told, and of one device at most one change is told in that time. A watcher that reads slowly is told less, not later: what it reads is
+    what holds then. Another replica may know more or less: a watch that is opened again may say other things.
+
+    A frame without members is a sign of life; silence for twice alive_interval means that the connection is dead.
+
+    Never ends with OK. UNAVAILABLE: DRAINING (this replica goes away, or the stream has lived for long: open it again at once). RESOURCE_EXHAUSTED with RetryInfo: FULL
+    (this replica has as many watches, or members watched, as it takes) or STALLED (the watcher does not read). INVALID_ARGUMENT: no or too many member_ids, or one breaks its
+    rule. UNAUTHENTICATED: no identity. INTERNAL or UNKNOWN: a proxy lost the replica; come back as after UNAVAILABLE.
     """
 
 class PresenceServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -62,6 +86,24 @@ class PresenceServiceServicer(metaclass=_abc_1.ABCMeta):
         """Says for each member whether any of its devices is online.
 
         OK. INVALID_ARGUMENT: no or too many member_ids, or one breaks its rule. UNAUTHENTICATED: no identity. UNAVAILABLE: DRAINING.
+        """
+
+    @_abc_1.abstractmethod
+    def Watch(
+        self,
+        request: _presence_service_pb2.WatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_presence_service_pb2.WatchResponse], _abc.AsyncIterator[_presence_service_pb2.WatchResponse]]:
+        """Watches members: the first frame says of each what holds now, a later one what has changed. For showing, counting and asking people, not for delivery: changes
+        are debounced. What becomes of a device is told once it has been other than what was told last for a second (presence.watch_debounce_s) without going back: a device that
+        comes and goes faster is not told, and of one device at most one change is told in that time. A watcher that reads slowly is told less, not later: what it reads is
+        what holds then. Another replica may know more or less: a watch that is opened again may say other things.
+
+        A frame without members is a sign of life; silence for twice alive_interval means that the connection is dead.
+
+        Never ends with OK. UNAVAILABLE: DRAINING (this replica goes away, or the stream has lived for long: open it again at once). RESOURCE_EXHAUSTED with RetryInfo: FULL
+        (this replica has as many watches, or members watched, as it takes) or STALLED (the watcher does not read). INVALID_ARGUMENT: no or too many member_ids, or one breaks its
+        rule. UNAUTHENTICATED: no identity. INTERNAL or UNKNOWN: a proxy lost the replica; come back as after UNAVAILABLE.
         """
 
 def add_PresenceServiceServicer_to_server(servicer: PresenceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

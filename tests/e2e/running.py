@@ -111,6 +111,18 @@ def start_reno(
     return RunningReno(data_dir, process, ports, said, reader)
 
 
+def reno_command(environment: Mapping[str, str], *arguments: str) -> tuple[int, str]:
+    """A command's exit code and what it said, over Cassandra."""
+    done = subprocess.run(
+        [sys.executable, "-m", "reno.cli.main", *arguments],
+        env={**os.environ, "RENO_INBOX__ENGINE": "cassandra", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
 def end_reno(reno: RunningReno) -> None:
     """For the end of a test that may have failed half-way; idempotent."""
     if reno.process.poll() is None:

@@ -16,6 +16,7 @@ GRPCURL = "scripts/grpcurl"
 PUBLISH = "reno.v1.IngestionService/Publish"
 PULL = "reno.v1.NotificationService/Pull"
 SUBSCRIBE = "reno.v1.NotificationService/Subscribe"
+WATCH = "reno.v1.PresenceService/Watch"
 
 
 @pytest.fixture(scope="session")
@@ -94,6 +95,15 @@ def test_publish_pull_and_subscribe(grpcurl: str, running_reno: RunningReno) -> 
     )
     assert [one["event_id"] for one in page["notifications"]] == ["e-1"]
     assert page["notifications"][0]["action"] == "reload_entitlements"
+
+
+def test_watch(grpcurl: str, running_reno: RunningReno) -> None:
+    members = json.dumps({"memberIds": [f"m-{uuid.uuid4()}"]})
+    asks = {"reno-source": "operator"}
+    stream = call(grpcurl, running_reno.presence, "-d", members, WATCH, headers=asks, seconds=2)
+    first = next(iter(read_all(stream)))
+    assert first["alive_interval"] == "15s"
+    assert first["members"][0]["state"] in {"PRESENCE_STATE_OFFLINE", "PRESENCE_STATE_UNKNOWN"}
 
 
 def read_all(text: str) -> list[dict[str, Any]]:

@@ -28,6 +28,13 @@ from reno.v1.notification_service_pb2 import (
     SubscribeResponse,
 )
 from reno.v1.notification_service_pb2_grpc import NotificationServiceStub
+from reno.v1.presence_service_pb2 import (
+    PRESENCE_STATE_OFFLINE,
+    PRESENCE_STATE_ONLINE,
+    MemberPresence,
+    WatchRequest,
+)
+from reno.v1.presence_service_pb2_grpc import PresenceServiceStub
 from reno.v1.reason_pb2 import Reason
 from tests.e2e.running import RunningReno
 from tests.e2e.traffic import as_backend, as_device, connected, pull_all
@@ -274,6 +281,30 @@ async def test_anothers_cursor_is_refused(running_reno: RunningReno) -> None:
             await stub.Pull(PullRequest(cursor=mine.cursor), metadata=as_device(new_member(), "tv"))
         assert refused.value.code() == grpc.StatusCode.PERMISSION_DENIED
         assert "CURSOR_FOREIGN" in str(refused.value.details())
+
+
+async def test_a_watcher_is_told_when_a_device_comes_and_goes(running_reno: RunningReno) -> None:
+    """Truthful."""
+    member = new_member()
+    async with connected(running_reno.presence) as channel:
+        call = PresenceServiceStub(channel).Watch(
+            WatchRequest(member_ids=[member]), metadata=as_backend(), timeout=2 * WAIT_S
+        )
+
+        async def told(state: int) -> MemberPresence:
+            async for frame in call:
+                for one in frame.members:
+                    if one.state == state:
+                        return one
+            raise AssertionError("the watch ended")
+
+        await told(PRESENCE_STATE_OFFLINE)
+        async with Tv(running_reno, member, "tv-1"):
+            (device,) = (await told(PRESENCE_STATE_ONLINE)).devices
+            assert (device.device_id, device.device_class) == ("tv-1", "tv")
+            assert device.gateway_id
+        assert not (await told(PRESENCE_STATE_OFFLINE)).devices
+        call.cancel()
 
 
 async def test_garbage_on_every_port_leaves_the_system_running(running_reno: RunningReno) -> None:

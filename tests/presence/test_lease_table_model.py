@@ -190,5 +190,5 @@ class Leases(RuleBasedStateMachine):
         assert self.table.sessions == total
 
 
-Leases.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+Leases.TestCase.settings = settings(stateful_step_count=40)
 TestLeases = Leases.TestCase

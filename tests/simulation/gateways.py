@@ -68,6 +68,9 @@ class Connection:
     def add_done_callback(self, callback: Callable[[object], None]) -> None:
         self._callbacks.append(callback)
 
+    async def send_initial_metadata(self, _metadata: object) -> None:
+        """No device waits for it alone."""
+
     async def write(self, frame: bytes) -> None:
         process = self.gateway.process
         self.gateway.check_bounds()

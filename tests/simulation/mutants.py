@@ -126,17 +126,11 @@ MUTANTS = (
         (("previous is not None and previous <=", "previous is None or previous <="),),
     ),
     Mutant(
-        "LIVE though something came during the read",
-        "gateway.devices.lane",
-        (("        elif token.words == self._words:", "        else:"),),
-        from_seed=770,
-    ),
-    Mutant(
         "read before register",
         "gateway.devices.stream",
         (
             (
-                "        await self._is_known.wait_until(loop.time() + settings.register_wait_s)\n",
+                "            await self._is_known.wait_until(loop.time() + settings.register_wait_s)\n",
                 "",
             ),
             ('            self.read_again(lane, "known")', "            pass"),
@@ -233,6 +227,11 @@ MUTANTS = (
     Mutant(
         "unknown said as offline",
         "presence.lease_table",
-        (("PresenceState.UNKNOWN if unsure else", "PresenceState.OFFLINE if unsure else"),),
+        (
+            (
+                "PresenceState.OFFLINE if self.is_sure(now_ms) else PresenceState.UNKNOWN",
+                "PresenceState.OFFLINE if True else PresenceState.UNKNOWN",
+            ),
+        ),
     ),
 )

@@ -167,7 +167,8 @@ type Notification struct {
 	Source string `protobuf:"bytes,10,opt,name=source,proto3" json:"source,omitempty"`
 	// As the backend gave it.
 	MergeKey string `protobuf:"bytes,11,opt,name=merge_key,json=mergeKey,proto3" json:"merge_key,omitempty"`
-	// How many older notifications of the same type and merge_key this one stands for, in this device's view; 0 for most.
+	// How many older notifications of the same type and merge_key this one stands for, in this device's view; 0 for most. At least so many: of those that lie before
+	// the cursor of an earlier page or frame nobody counts again, though they were left out there for this one.
 	Merged int32 `protobuf:"varint,12,opt,name=merged,proto3" json:"merged,omitempty"`
 	// W3C trace context, as the backend gave it.
 	Traceparent   string `protobuf:"bytes,13,opt,name=traceparent,proto3" json:"traceparent,omitempty"`

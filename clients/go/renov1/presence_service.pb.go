@@ -12,6 +12,7 @@ import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -301,11 +302,112 @@ func (x *OnlineDevice) GetGatewayId() string {
 	return ""
 }
 
+// WatchRequest names members.
+type WatchRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Set by the caller; 1 to 1,000. One that is named twice counts once.
+	MemberIds     []string `protobuf:"bytes,1,rep,name=member_ids,json=memberIds,proto3" json:"member_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchRequest) Reset() {
+	*x = WatchRequest{}
+	mi := &file_reno_v1_presence_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchRequest) ProtoMessage() {}
+
+func (x *WatchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_reno_v1_presence_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
+func (*WatchRequest) Descriptor() ([]byte, []int) {
+	return file_reno_v1_presence_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *WatchRequest) GetMemberIds() []string {
+	if x != nil {
+		return x.MemberIds
+	}
+	return nil
+}
+
+// WatchResponse is a frame of a watch.
+type WatchResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Each whole, as it is now, and not the difference: in the first frame every member, then those that changed. OFFLINE and UNKNOWN change into each other too.
+	Members []*MemberPresence `protobuf:"bytes,1,rep,name=members,proto3" json:"members,omitempty"`
+	// A frame comes at least this often; set in the first one.
+	AliveInterval *durationpb.Duration `protobuf:"bytes,2,opt,name=alive_interval,json=aliveInterval,proto3" json:"alive_interval,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchResponse) Reset() {
+	*x = WatchResponse{}
+	mi := &file_reno_v1_presence_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchResponse) ProtoMessage() {}
+
+func (x *WatchResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_reno_v1_presence_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
+func (*WatchResponse) Descriptor() ([]byte, []int) {
+	return file_reno_v1_presence_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *WatchResponse) GetMembers() []*MemberPresence {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+func (x *WatchResponse) GetAliveInterval() *durationpb.Duration {
+	if x != nil {
+		return x.AliveInterval
+	}
+	return nil
+}
+
 var File_reno_v1_presence_service_proto protoreflect.FileDescriptor
 
 const file_reno_v1_presence_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1ereno/v1/presence_service.proto\x12\areno.v1\x1a\x1bbuf/validate/validate.proto\"S\n" +
+	"\x1ereno/v1/presence_service.proto\x12\areno.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"S\n" +
 	"\x12GetPresenceRequest\x12=\n" +
 	"\n" +
 	"member_ids\x18\x01 \x03(\tB\x1e\xbaH\x1b\x92\x01\x18\b\x01\x10\xe8\a\"\x11r\x0f\x10\x01\x18\x80\x012\b^[!-~]*$R\tmemberIds\"H\n" +
@@ -319,14 +421,21 @@ const file_reno_v1_presence_service_proto_rawDesc = "" +
 	"\tdevice_id\x18\x01 \x01(\tR\bdeviceId\x12!\n" +
 	"\fdevice_class\x18\x02 \x01(\tR\vdeviceClass\x12\x1d\n" +
 	"\n" +
-	"gateway_id\x18\x03 \x01(\tR\tgatewayId*\x82\x01\n" +
+	"gateway_id\x18\x03 \x01(\tR\tgatewayId\"M\n" +
+	"\fWatchRequest\x12=\n" +
+	"\n" +
+	"member_ids\x18\x01 \x03(\tB\x1e\xbaH\x1b\x92\x01\x18\b\x01\x10\xe8\a\"\x11r\x0f\x10\x01\x18\x80\x012\b^[!-~]*$R\tmemberIds\"\x84\x01\n" +
+	"\rWatchResponse\x121\n" +
+	"\amembers\x18\x01 \x03(\v2\x17.reno.v1.MemberPresenceR\amembers\x12@\n" +
+	"\x0ealive_interval\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\raliveInterval*\x82\x01\n" +
 	"\rPresenceState\x12\x1e\n" +
 	"\x1aPRESENCE_STATE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15PRESENCE_STATE_ONLINE\x10\x01\x12\x1a\n" +
 	"\x16PRESENCE_STATE_OFFLINE\x10\x02\x12\x1a\n" +
-	"\x16PRESENCE_STATE_UNKNOWN\x10\x032[\n" +
+	"\x16PRESENCE_STATE_UNKNOWN\x10\x032\x95\x01\n" +
 	"\x0fPresenceService\x12H\n" +
-	"\vGetPresence\x12\x1b.reno.v1.GetPresenceRequest\x1a\x1c.reno.v1.GetPresenceResponseBB\n" +
+	"\vGetPresence\x12\x1b.reno.v1.GetPresenceRequest\x1a\x1c.reno.v1.GetPresenceResponse\x128\n" +
+	"\x05Watch\x12\x15.reno.v1.WatchRequest\x1a\x16.reno.v1.WatchResponse0\x01BB\n" +
 	"\n" +
 	"io.reno.v1P\x01Z2github.com/reno-mesh/reno/clients/go/renov1;renov1b\x06proto3"
 
@@ -343,25 +452,32 @@ func file_reno_v1_presence_service_proto_rawDescGZIP() []byte {
 }
 
 var file_reno_v1_presence_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_reno_v1_presence_service_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_reno_v1_presence_service_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_reno_v1_presence_service_proto_goTypes = []any{
 	(PresenceState)(0),          // 0: reno.v1.PresenceState
 	(*GetPresenceRequest)(nil),  // 1: reno.v1.GetPresenceRequest
 	(*GetPresenceResponse)(nil), // 2: reno.v1.GetPresenceResponse
 	(*MemberPresence)(nil),      // 3: reno.v1.MemberPresence
 	(*OnlineDevice)(nil),        // 4: reno.v1.OnlineDevice
+	(*WatchRequest)(nil),        // 5: reno.v1.WatchRequest
+	(*WatchResponse)(nil),       // 6: reno.v1.WatchResponse
+	(*durationpb.Duration)(nil), // 7: google.protobuf.Duration
 }
 var file_reno_v1_presence_service_proto_depIdxs = []int32{
 	3, // 0: reno.v1.GetPresenceResponse.members:type_name -> reno.v1.MemberPresence
 	0, // 1: reno.v1.MemberPresence.state:type_name -> reno.v1.PresenceState
 	4, // 2: reno.v1.MemberPresence.devices:type_name -> reno.v1.OnlineDevice
-	1, // 3: reno.v1.PresenceService.GetPresence:input_type -> reno.v1.GetPresenceRequest
-	2, // 4: reno.v1.PresenceService.GetPresence:output_type -> reno.v1.GetPresenceResponse
-	4, // [4:5] is the sub-list for method output_type
-	3, // [3:4] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	3, // 3: reno.v1.WatchResponse.members:type_name -> reno.v1.MemberPresence
+	7, // 4: reno.v1.WatchResponse.alive_interval:type_name -> google.protobuf.Duration
+	1, // 5: reno.v1.PresenceService.GetPresence:input_type -> reno.v1.GetPresenceRequest
+	5, // 6: reno.v1.PresenceService.Watch:input_type -> reno.v1.WatchRequest
+	2, // 7: reno.v1.PresenceService.GetPresence:output_type -> reno.v1.GetPresenceResponse
+	6, // 8: reno.v1.PresenceService.Watch:output_type -> reno.v1.WatchResponse
+	7, // [7:9] is the sub-list for method output_type
+	5, // [5:7] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_reno_v1_presence_service_proto_init() }
@@ -375,7 +491,7 @@ func file_reno_v1_presence_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_reno_v1_presence_service_proto_rawDesc), len(file_reno_v1_presence_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   4,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

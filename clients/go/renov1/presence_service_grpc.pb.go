@@ -22,6 +22,7 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	PresenceService_GetPresence_FullMethodName = "/reno.v1.PresenceService/GetPresence"
+	PresenceService_Watch_FullMethodName       = "/reno.v1.PresenceService/Watch"
 )
 
 // PresenceServiceClient is the client API for PresenceService service.
@@ -34,6 +35,17 @@ type PresenceServiceClient interface {
 	//
 	// OK. INVALID_ARGUMENT: no or too many member_ids, or one breaks its rule. UNAUTHENTICATED: no identity. UNAVAILABLE: DRAINING.
 	GetPresence(ctx context.Context, in *GetPresenceRequest, opts ...grpc.CallOption) (*GetPresenceResponse, error)
+	// Watches members: the first frame says of each what holds now, a later one what has changed. For showing, counting and asking people, not for delivery: changes
+	// are debounced. What becomes of a device is told once it has been other than what was told last for a second (presence.watch_debounce_s) without going back: a device that
+	// comes and goes faster is not told, and of one device at most one change is told in that time. A watcher that reads slowly is told less, not later: what it reads is
+	// what holds then. Another replica may know more or less: a watch that is opened again may say other things.
+	//
+	// A frame without members is a sign of life; silence for twice alive_interval means that the connection is dead.
+	//
+	// Never ends with OK. UNAVAILABLE: DRAINING (this replica goes away, or the stream has lived for long: open it again at once). RESOURCE_EXHAUSTED with RetryInfo: FULL
+	// (this replica has as many watches, or members watched, as it takes) or STALLED (the watcher does not read). INVALID_ARGUMENT: no or too many member_ids, or one breaks its
+	// rule. UNAUTHENTICATED: no identity. INTERNAL or UNKNOWN: a proxy lost the replica; come back as after UNAVAILABLE.
+	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error)
 }
 
 type presenceServiceClient struct {
@@ -54,6 +66,25 @@ func (c *presenceServiceClient) GetPresence(ctx context.Context, in *GetPresence
 	return out, nil
 }
 
+func (c *presenceServiceClient) Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &PresenceService_ServiceDesc.Streams[0], PresenceService_Watch_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchRequest, WatchResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type PresenceService_WatchClient = grpc.ServerStreamingClient[WatchResponse]
+
 // PresenceServiceServer is the server API for PresenceService service.
 // All implementations must embed UnimplementedPresenceServiceServer
 // for forward compatibility.
@@ -64,6 +95,17 @@ type PresenceServiceServer interface {
 	//
 	// OK. INVALID_ARGUMENT: no or too many member_ids, or one breaks its rule. UNAUTHENTICATED: no identity. UNAVAILABLE: DRAINING.
 	GetPresence(context.Context, *GetPresenceRequest) (*GetPresenceResponse, error)
+	// Watches members: the first frame says of each what holds now, a later one what has changed. For showing, counting and asking people, not for delivery: changes
+	// are debounced. What becomes of a device is told once it has been other than what was told last for a second (presence.watch_debounce_s) without going back: a device that
+	// comes and goes faster is not told, and of one device at most one change is told in that time. A watcher that reads slowly is told less, not later: what it reads is
+	// what holds then. Another replica may know more or less: a watch that is opened again may say other things.
+	//
+	// A frame without members is a sign of life; silence for twice alive_interval means that the connection is dead.
+	//
+	// Never ends with OK. UNAVAILABLE: DRAINING (this replica goes away, or the stream has lived for long: open it again at once). RESOURCE_EXHAUSTED with RetryInfo: FULL
+	// (this replica has as many watches, or members watched, as it takes) or STALLED (the watcher does not read). INVALID_ARGUMENT: no or too many member_ids, or one breaks its
+	// rule. UNAUTHENTICATED: no identity. INTERNAL or UNKNOWN: a proxy lost the replica; come back as after UNAVAILABLE.
+	Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error
 	mustEmbedUnimplementedPresenceServiceServer()
 }
 
@@ -76,6 +118,9 @@ type UnimplementedPresenceServiceServer struct{}
 
 func (UnimplementedPresenceServiceServer) GetPresence(context.Context, *GetPresenceRequest) (*GetPresenceResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetPresence not implemented")
+}
+func (UnimplementedPresenceServiceServer) Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error {
+	return status.Error(codes.Unimplemented, "method Watch not implemented")
 }
 func (UnimplementedPresenceServiceServer) mustEmbedUnimplementedPresenceServiceServer() {}
 func (UnimplementedPresenceServiceServer) testEmbeddedByValue()                         {}
@@ -116,6 +161,17 @@ func _PresenceService_GetPresence_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PresenceService_Watch_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(PresenceServiceServer).Watch(m, &grpc.GenericServerStream[WatchRequest, WatchResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type PresenceService_WatchServer = grpc.ServerStreamingServer[WatchResponse]
+
 // PresenceService_ServiceDesc is the grpc.ServiceDesc for PresenceService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -128,6 +184,12 @@ var PresenceService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _PresenceService_GetPresence_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "Watch",
+			Handler:       _PresenceService_Watch_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "reno/v1/presence_service.proto",
 }

@@ -14,8 +14,9 @@ from reno.v1.notification_service_pb2 import (
     AcknowledgeRequest,
     SubscribeRequest,
 )
+from reno.v1.notification_service_pb2_grpc import NotificationServiceStub
 from tests.gateway.devices.rows import PHONE, TV, a_row, a_view
-from tests.gateway.devices.surroundings import a_gateway, eventually, who
+from tests.gateway.devices.surroundings import Client, a_gateway, eventually, who
 
 
 async def test_the_same_device_replaces_its_session_and_another_does_not() -> None:
@@ -74,6 +75,17 @@ async def test_a_device_that_does_not_read_is_ended_and_disturbs_nobody() -> Non
         again = around.subscribe(TV, cursor=stalled.cursor)
         await again.caught_up()
         assert stalled.positions + again.positions == pushed
+
+
+async def test_bounded_a_device_that_takes_not_even_its_first_frame_is_let_go() -> None:
+    async with a_gateway(stalled_after_s=0.3) as around:
+        window = ("grpc.http2.lookahead_bytes", 5), ("grpc.http2.bdp_probe", 0)
+        async with grpc.aio.insecure_channel(
+            around.role.addresses["devices"], options=window
+        ) as channel:
+            call = NotificationServiceStub(channel).Subscribe(SubscribeRequest(), metadata=who(TV))
+            await eventually(lambda: around.announcer.ended_numbers == [1])
+            assert await Client(call).end() == (grpc.StatusCode.RESOURCE_EXHAUSTED, "STALLED")
 
 
 async def test_bounded_a_call_that_is_cancelled_twice_gives_its_bytes_back() -> None:

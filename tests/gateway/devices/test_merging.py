@@ -1,4 +1,4 @@
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.devices.merging import Shown, merge
@@ -11,7 +11,6 @@ def lane(names: list[str]) -> list[Shown]:
     return [Shown(a_view(position, name)) for position, name in enumerate(names, 1)]
 
 
-@settings(max_examples=50, deadline=None)
 @given(scopes)
 def test_the_newest_of_each_scope_stays_at_its_place(names: list[str]) -> None:
     merged = merge(lane(names))
@@ -23,7 +22,6 @@ def test_the_newest_of_each_scope_stays_at_its_place(names: list[str]) -> None:
     assert len(names) == len(merged) + sum(shown.merged for shown in merged)
 
 
-@settings(max_examples=50, deadline=None)
 @given(scopes, st.data())
 def test_merging_again_and_in_parts_changes_nothing(names: list[str], data: st.DataObject) -> None:
     rows = lane(names)
@@ -34,7 +32,6 @@ def test_merging_again_and_in_parts_changes_nothing(names: list[str], data: st.D
     assert [(s.row.position, s.merged) for s in merge(parts)] == once
 
 
-@settings(max_examples=50, deadline=None)
 @given(scopes, st.data())
 def test_a_prefix_handed_over_leaves_nothing_out(names: list[str], data: st.DataObject) -> None:
     """Who stops after any row and reads on from its position sees the newest of every scope."""

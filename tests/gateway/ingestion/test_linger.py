@@ -3,6 +3,7 @@
 import asyncio
 
 from gateway.ingestion.committing import Ticket
+from gateway.ingestion.confirmations import Confirmations
 from gateway.ingestion.lanes import Lanes
 from gateway.ingestion.shard_writer import ShardWriter
 from reno.adapters.memory_log import MemoryLog
@@ -21,7 +22,9 @@ async def envelopes_of(lane: Priority, batches: int) -> int:
     lanes = Lanes(log)
     await lanes.read_again(lane)
     loop = asyncio.get_running_loop()
-    writer = ShardWriter(Shard(lane, 0), SETTINGS.for_lane(lane), log, lanes, loop.time)
+    writer = ShardWriter(
+        Shard(lane, 0), SETTINGS.for_lane(lane), log, lanes, Confirmations(3), loop.time
+    )
     running = asyncio.create_task(writer.run())
     for _ in range(batches):
         assert writer.offer(Ticket([b"row"], loop.time(), lambda *_answer: None)) == 1

@@ -9,7 +9,7 @@ from gateway.ingestion.role import IngestionRole
 from reno.adapters.nats_connection import NatsConnection
 from reno.adapters.nats_log_reader import NatsLogReader
 from reno.adapters.nats_log_writer import NatsLogWriter
-from reno.config.settings import IngestionSettings, ServerSettings, Settings
+from reno.config.settings import IngestionSettings, LogSettings, ServerSettings, Settings
 from reno.domain.member import member_key, shard_of
 from reno.domain.position import parts_of
 from reno.domain.priority import LANES, Priority
@@ -29,6 +29,20 @@ SETTINGS = Settings(
 )
 
 
+IMPATIENT = SETTINGS.model_copy(
+    update={
+        "ingestion": IngestionSettings(
+            listen="127.0.0.1:0", deadline_s=0.2, max_unconfirmed_envelopes=2
+        ),
+        "log": LogSettings(publish_timeout_s=0.1),
+    }
+)
+
+
+async def synced() -> bool:
+    return True
+
+
 @asynccontextmanager
 async def running(role: IngestionRole) -> AsyncIterator[grpc.aio.Channel]:
     await role.start()
@@ -43,10 +57,10 @@ async def test_not_serving_until_every_lane_is_there_and_the_log_syncs() -> None
     log = ScriptedLog()
     is_synced = False
 
-    async def synced() -> bool:
+    async def are_synced() -> bool:
         return is_synced
 
-    async with running(IngestionRole(SETTINGS, CATALOGUE, log, synced)) as channel:
+    async with running(IngestionRole(SETTINGS, CATALOGUE, log, are_synced)) as channel:
         stub = IngestionServiceStub(channel)
         request = contract.PublishRequest(event=event())
 
@@ -62,14 +76,41 @@ async def test_not_serving_until_every_lane_is_there_and_the_log_syncs() -> None
         assert (await publish()).position > 0
 
 
+async def test_truthful_a_log_that_confirms_nothing_is_said_until_it_confirms_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Isolated: as long as one lane confirms, the others' callers are not sent away."""
+    for name in ("READY_LOOK_S", "LOOK_S"):
+        monkeypatch.setattr(f"gateway.ingestion.role.{name}", 0.05)
+    log = ScriptedLog()
+    await log.open_lanes()
+    uncertain = (grpc.StatusCode.UNAVAILABLE, "UNCERTAIN", "")
+    async with running(IngestionRole(IMPATIENT, CATALOGUE, log, synced)) as channel:
+        await until_serving(channel)
+        stub = IngestionServiceStub(channel)
+
+        async def publish() -> contract.PublishResponse:
+            request = contract.PublishRequest(event=event())
+            return await stub.Publish(request, metadata=WHO, timeout=PATIENCE_S)
+
+        for silent, is_serving in (({Priority.HIGH}, True), (set(LANES), False)):
+            log.silent, asked = silent, len(log.attempts)
+            for _ in range(IMPATIENT.ingestion.max_unconfirmed_envelopes):
+                assert await refused(publish()) == uncertain
+            while {shard.priority for shard, *_ in log.attempts[asked:]} != set(LANES):
+                await asyncio.sleep(0.01)
+            await until_serving(channel, is_serving=is_serving)
+        assert await refused(publish()) == (grpc.StatusCode.UNAVAILABLE, "NOT_READY", "")
+        log.silent = set(LANES) - {Priority.LOW}
+        await until_serving(channel)
+        log.silent = set()
+        assert (await publish()).position > 0
+
+
 async def test_the_role_fails_with_its_writer() -> None:
     log = ScriptedLog()
     await log.open_lanes()
     log.failures.append(ValueError("larger than the log takes"))
-
-    async def synced() -> bool:
-        return True
-
     role = IngestionRole(SETTINGS, CATALOGUE, log, synced)
     async with running(role) as channel:
         await until_serving(channel)

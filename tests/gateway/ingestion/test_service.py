@@ -41,12 +41,14 @@ async def synced() -> bool:
     return True
 
 
-async def until_serving(channel: grpc.aio.Channel, service: str = NAME) -> None:
+async def until_serving(
+    channel: grpc.aio.Channel, service: str = NAME, *, is_serving: bool = True
+) -> None:
     health = health_pb2_grpc.HealthStub(channel)
     async for answer in health.Watch(
         health_pb2.HealthCheckRequest(service=service), timeout=PATIENCE_S
     ):
-        if answer.status == health_pb2.HealthCheckResponse.SERVING:
+        if (answer.status == health_pb2.HealthCheckResponse.SERVING) is is_serving:
             return
     raise AssertionError("the watch ended")
 

@@ -113,6 +113,14 @@ def test_a_wrong_value_is_refused_by_name(text: str, key: str) -> None:
         load()
 
 
+def test_shards_are_shared_only_where_the_inbox_is() -> None:
+    write('[processor]\nshards = "shared"\n[inbox]\nengine = "cassandra"\n')
+    assert load().processor.shards == "shared"
+    for engine in ("embedded", "moving"):
+        with pytest.raises(ConfigError, match=r"^processor\.shards: shared needs inbox\.engine"):
+            load({"inbox": {"engine": engine}})
+
+
 def test_a_file_that_is_no_toml_is_refused() -> None:
     write("[log\n")
     with pytest.raises(ConfigError, match=r"^reno\.toml: "):

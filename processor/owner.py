@@ -82,6 +82,7 @@ class Owner:
         """Returns after everything that was stored is delivered and purged."""
         binding = Binding(self.shard, self._settings, self._log, self._inbox, self._patience)
         changed_in: int | None = None
+        was_overtaken = False
         while True:
             try:
                 self._bound = await binding.bind(changed_in)
@@ -93,8 +94,14 @@ class Owner:
             if trouble is None:
                 return
             changed_in = self._bound.generation if isinstance(trouble, LogChanged) else None
-            _log.error("the log may be another one", shard=self.shard.number, why=str(trouble))
-            if await self._stopping.said_within(self._settings.retry_s):
+            pause_s = self._settings.retry_s
+            if isinstance(trouble, _Overtaken):
+                _log.info("begins again", shard=self.shard.number, why=str(trouble))
+                # The last words of the owner before are no reason to wait; two that go on side by side are.
+                pause_s, was_overtaken = pause_s if was_overtaken else 0.0, True
+            else:
+                _log.error("the log may be another one", shard=self.shard.number, why=str(trouble))
+            if await self._stopping.said_within(pause_s):
                 return
 
     async def _own(self) -> Exception | None:

@@ -9,10 +9,12 @@ from opentelemetry.metrics import Observation
 from processor.inbox_door import InboxDoor
 from processor.inbox_service import InboxServicer
 from processor.owner import Owner
+from processor.owners import Owners
+from processor.share import Share
 from processor.stopping import Stopping
 from reno.config.settings import Settings
 from reno.domain.priority import Priority
-from reno.domain.shard_set import parse_shards
+from reno.domain.shard_set import ALL_SHARDS, SHARED, parse_shards
 from reno.errors import Unavailable
 from reno.ports import (
     Deliverer,
@@ -21,6 +23,7 @@ from reno.ports import (
     LogAbsent,
     LogReader,
     PresenceLookup,
+    Roster,
     Shard,
 )
 from reno.server.grpc_server import GrpcServer, Service
@@ -33,6 +36,9 @@ _log = structlog.get_logger("reno.processor")
 LOOK_S = 2.0
 """How often the lane's generation is read: what one owner raised, the lane's others follow."""
 
+FIRST_PAUSE_S = 0.01
+"""The log's connection comes a moment after the process: the first looks at it are soon after one another."""
+
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 INBOX_SERVICE = "reno.v1.InboxService"
 
@@ -42,7 +48,7 @@ class LaneChanged(Exception):
 
 
 class ProcessorRole:
-    """A reno.server.role.Role. It owns the shards of its lane that the settings give it."""
+    """A reno.server.role.Role. It owns the shards of its lane that the settings give it, or its share of them."""
 
     def __init__(
         self,
@@ -53,6 +59,7 @@ class ProcessorRole:
         presence: PresenceLookup,
         deliverer: Deliverer,
         synced: Callable[[], Awaitable[bool]],
+        roster: Roster,
     ) -> None:
         """`inbox_factory` is called once, with the lane's number of shards; `synced` says whether the log's server writes to disk before it confirms."""
         self._settings = settings
@@ -62,11 +69,13 @@ class ProcessorRole:
         self._presence = presence
         self._deliverer = deliverer
         self._synced = synced
-        self._shards = parse_shards(settings.processor.shards)
+        self._roster = roster
+        is_shared = settings.processor.shards == SHARED
+        self._shards = None if is_shared else parse_shards(settings.processor.shards)
         self._stopping = Stopping()
         self._door = InboxDoor()
         self._inbox: Inbox | None = None
-        self._owners: list[Owner] = []
+        self._owners: Owners | None = None
         self._lag: dict[int, int] = {}
 
     @property
@@ -80,7 +89,7 @@ class ProcessorRole:
         self._server = GrpcServer(
             settings.server,
             settings.processor.listen_internal
-            or settings.inbox.address(self._priority, self._shards),
+            or settings.inbox.address(self._priority, self._shards or ALL_SHARDS),
             [
                 Service(
                     INBOX_SERVICE,
@@ -104,6 +113,8 @@ class ProcessorRole:
     async def drain(self) -> None:
         """Owners stop reading, deliver and purge what they stored; then the service stops and the inbox is closed."""
         self._stopping.say()
+        if self._owners is not None:
+            self._owners.own(())
         await self._server.say_goodbye()
         _, late = await asyncio.wait({self._running}, timeout=self._settings.server.drain_s)
         if late:
@@ -118,30 +129,47 @@ class ProcessorRole:
         lane = await self._open_lane()
         if lane is None:
             return
-        owned = self._shards.of(lane.shards)
+        owned = None if self._shards is None else self._shards.of(lane.shards)
         self._inbox = inbox = self._inbox_factory(lane.shards)
         self._door.open(inbox)
+
+        def begin(number: int, stopping: Stopping) -> Owner:
+            return Owner(
+                Shard(self._priority, number),
+                lane,
+                self._settings.processor,
+                self._log,
+                inbox,
+                self._presence,
+                self._deliverer,
+                stopping,
+            )
+
+        share: Share | None = None
         async with asyncio.TaskGroup() as tasks:
-            for number in owned:
-                owner = Owner(
-                    Shard(self._priority, number),
-                    lane,
-                    self._settings.processor,
-                    self._log,
-                    inbox,
-                    self._presence,
-                    self._deliverer,
+            self._owners = owners = Owners(begin, tasks, self._stopping)
+            if owned is None:
+                share = Share(
+                    self._roster,
+                    self._priority,
+                    lane.shards,
+                    self._settings.processor.lease_s,
                     self._stopping,
+                    owners.own,
                 )
-                self._owners.append(owner)
-                tasks.create_task(owner.run())
-            tasks.create_task(self._announce())
-            tasks.create_task(self._watch_lane(lane.shards))
-            tasks.create_task(self._watch_lag())
+                tasks.create_task(share.run())
+            else:
+                owners.own(owned)
+            tasks.create_task(self._announce(owners, share))
+            tasks.create_task(self._watch_lane(owners, lane.shards))
+            tasks.create_task(self._watch_lag(owners))
+        if share is not None:
+            await share.say_goodbye()
 
     async def _open_lane(self) -> LaneInfo | None:
         """None when the process stops first."""
         said = ""
+        pause_s = FIRST_PAUSE_S
         while True:
             try:
                 return await self._log.open_lane(self._priority)
@@ -149,23 +177,28 @@ class ProcessorRole:
                 if str(error) != said:
                     said = str(error)
                     _log.info("log is not there yet", why=said)
-            if await self._stopping.said_within(self._settings.processor.retry_s):
+            pause_s = min(2 * pause_s, self._settings.processor.retry_s)
+            if await self._stopping.said_within(pause_s):
                 return None
 
-    async def _announce(self) -> None:
-        said = False
+    async def _announce(self, owners: Owners, share: Share | None) -> None:
+        """SERVING once the log is synced, while every owner is past its journal; where shards are shared, when it is known which are this process's."""
+        is_synced = is_serving = said = False
         while not self._stopping.said:
-            if all(owner.ready.is_set() for owner in self._owners):
-                if await self._synced():
-                    await self._server.all_ready(True)
-                    _log.info("serving", priority=self._priority.word, shards=len(self._owners))
-                    return
-                if not said:
+            is_ready = owners.ready and (share is None or share.is_known)
+            if is_ready and not is_synced:
+                is_synced = not self._settings.log.require_synced or await self._synced()
+                if not is_synced and not said:
                     said = True
                     _log.error("the log's server does not sync before it confirms: NOT_SERVING")
+            if (is_ready and is_synced) != is_serving:
+                is_serving = not is_serving
+                await self._server.all_ready(is_serving)
+                if is_serving:
+                    _log.info("serving", priority=self._priority.word, shards=len(owners.numbers))
             await self._stopping.said_within(self._settings.processor.retry_s)
 
-    async def _watch_lane(self, shards: int) -> None:
+    async def _watch_lane(self, owners: Owners, shards: int) -> None:
         """Also makes a lane anew that is gone. Raises LaneChanged."""
         while not await self._stopping.said_within(LOOK_S):
             try:
@@ -175,12 +208,12 @@ class ProcessorRole:
                 continue
             if lane.shards != shards:
                 raise LaneChanged(f"{lane.shards} shards, {shards} when this process began")
-            for owner in self._owners:
+            for owner in owners:
                 owner.heed(lane.generation)
 
-    async def _watch_lag(self) -> None:
+    async def _watch_lag(self, owners: Owners) -> None:
         while True:
-            for owner in self._owners:
+            for owner in owners:
                 try:
                     self._lag[owner.shard.number] = await self._log.lag(owner.shard)
                 except (LogAbsent, Unavailable) as error:
@@ -189,7 +222,9 @@ class ProcessorRole:
                 return
 
     def _lags(self) -> list[Observation]:
+        owned = () if self._owners is None else self._owners.numbers
         return [
             Observation(messages, {"priority": self._priority.word, "shard": number})
             for number, messages in self._lag.items()
+            if number in owned
         ]

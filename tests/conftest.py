@@ -2,6 +2,8 @@
 
 from hypothesis import HealthCheck, settings
 
+from tests.house.examples import load_profile
+
 pytest_plugins = [
     "tests.house.spread",
     "tests.servers.authority",
@@ -10,5 +12,4 @@ pytest_plugins = [
 ]
 
 # A slow machine fails no test.
-settings.register_profile("reno", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("reno")
+load_profile(settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]))

@@ -45,6 +45,11 @@ def shard_of_dead_subject(subject: str) -> Shard:
         raise ValueError(f"no dead letter's subject: {subject}") from error
 
 
+def roster_subject(priority: Priority) -> str:
+    """What the lane's processors say to each other begins with this, and ends with who says it."""
+    return f"reno.roster.{priority.word}"
+
+
 def inbox_prefix(user: str) -> str:
     """Where a user's answers come to: a place of its own, or one role could read what another one asked for."""
     return f"_INBOX.{user}"

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from reno.adapters.nats_names import DEAD_STREAM, inbox_prefix, stream_of
+from reno.adapters.nats_names import DEAD_STREAM, inbox_prefix, roster_subject, stream_of
 from reno.domain.priority import LANES, Priority
 
 ACCOUNT = "RENO"
@@ -93,6 +93,7 @@ def _processor(lane: Priority) -> Permissions:
             f"$JS.API.STREAM.INFO.{DEAD_STREAM}",
             f"$JS.API.STREAM.CREATE.{DEAD_STREAM}",
             f"reno.dead.{lane.word}.*",
+            f"{roster_subject(lane)}.*",
         ],
-        subscribe=[f"{inbox_prefix(processor_user(lane))}.>"],
+        subscribe=[f"{inbox_prefix(processor_user(lane))}.>", f"{roster_subject(lane)}.*"],
     )

@@ -1,25 +1,17 @@
-"""The one place that knows the rooms: gives each role its adapters, and takes them back."""
+"""The one place that knows the rooms: gives each role its adapters, and takes them back. What a role needs is imported when it is known which: a process that starts again should be quick."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
-from gateway.devices.role import GatewayRole
-from gateway.ingestion.role import IngestionRole
-from presence.role import PresenceRole
-from processor.role import ProcessorRole
-from reno.adapters.attachments import Attachments
-from reno.adapters.delivery_client import DeliveryClient
-from reno.adapters.inboxes import inbox_of, inbox_reader_of
-from reno.adapters.nats_connection import NatsConnection
-from reno.adapters.nats_log_reader import NatsLogReader
-from reno.adapters.nats_log_writer import NatsLogWriter
-from reno.adapters.presence_client import PresenceClient
-from reno.catalogue.catalogue import load as load_catalogue
 from reno.config.settings import Settings
 from reno.domain.priority import Priority
 from reno.ports import Inbox
 from reno.server.role import Role
+
+if TYPE_CHECKING:
+    from reno.adapters.nats_connection import NatsConnection
 
 
 @asynccontextmanager
@@ -34,18 +26,31 @@ async def wired(settings: Settings, role: str, priority: Priority | None) -> Asy
             case "gateway":
                 yield _gateway(settings, stack)
             case "presence":
+                from presence.role import PresenceRole  # noqa: PLC0415
+
                 yield PresenceRole(settings)
             case _:
                 raise ValueError(f"no role {role} (a processor needs a priority)")
 
 
 async def _ingestion(settings: Settings, stack: AsyncExitStack) -> Role:
+    from gateway.ingestion.role import IngestionRole  # noqa: PLC0415
+    from reno.adapters.nats_log_writer import NatsLogWriter  # noqa: PLC0415
+    from reno.catalogue.catalogue import load as load_catalogue  # noqa: PLC0415
+
     catalogue = load_catalogue(settings.catalogue)
     connection = await _connecting(settings, "ingestion", stack)
     return IngestionRole(settings, catalogue, NatsLogWriter(connection), connection.is_synced)
 
 
 async def _processor(settings: Settings, priority: Priority, stack: AsyncExitStack) -> Role:
+    from processor.role import ProcessorRole  # noqa: PLC0415
+    from reno.adapters.delivery_client import DeliveryClient  # noqa: PLC0415
+    from reno.adapters.inboxes import inbox_of  # noqa: PLC0415
+    from reno.adapters.nats_log_reader import NatsLogReader  # noqa: PLC0415
+    from reno.adapters.nats_roster import NatsRoster  # noqa: PLC0415
+    from reno.adapters.presence_client import PresenceClient  # noqa: PLC0415
+
     settings = settings.for_lane(priority)
     connection = await _connecting(settings, f"processor-{priority.word}", stack)
     reader = NatsLogReader(connection, settings.log, settings.processor.dead_letter_max_bytes)
@@ -58,11 +63,22 @@ async def _processor(settings: Settings, priority: Priority, stack: AsyncExitSta
         return inbox_of(settings, priority, shards)
 
     return ProcessorRole(
-        settings, priority, reader, open_inbox, presence, deliverer, connection.is_synced
+        settings,
+        priority,
+        reader,
+        open_inbox,
+        presence,
+        deliverer,
+        connection.is_synced,
+        NatsRoster(connection),
     )
 
 
 def _gateway(settings: Settings, stack: AsyncExitStack) -> Role:
+    from gateway.devices.role import GatewayRole  # noqa: PLC0415
+    from reno.adapters.attachments import Attachments  # noqa: PLC0415
+    from reno.adapters.inboxes import inbox_reader_of  # noqa: PLC0415
+
     inbox = inbox_reader_of(settings)
     stack.push_async_callback(inbox.close)
     presence = settings.presence
@@ -70,8 +86,10 @@ def _gateway(settings: Settings, stack: AsyncExitStack) -> Role:
     return GatewayRole(settings, inbox, attachments, inbox.part)
 
 
-async def _connecting(settings: Settings, name: str, stack: AsyncExitStack) -> NatsConnection:
+async def _connecting(settings: Settings, name: str, stack: AsyncExitStack) -> "NatsConnection":
     """Roles start while the log is not there yet: the connection comes in the background."""
+    from reno.adapters.nats_connection import NatsConnection  # noqa: PLC0415
+
     connection = NatsConnection(settings.log, name)
     stack.push_async_callback(connection.close)
     group = await stack.enter_async_context(asyncio.TaskGroup())

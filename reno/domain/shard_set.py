@@ -37,6 +37,9 @@ class ShardSet:
 
 ALL_SHARDS = ShardSet()
 
+SHARED = "shared"
+"""In the place of numbers: the lane's processors share the shards out among themselves."""
+
 
 def parse_shards(text: str) -> ShardSet:
     """Reads "all", or numbers and ranges: "0-3", "0,2,4-7". Raises ValueError."""

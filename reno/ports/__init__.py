@@ -30,11 +30,13 @@ from reno.ports.presence import (
     PresenceLookup,
     SessionPlace,
 )
+from reno.ports.roster import Beat, Roster, Word
 from reno.ports.shard import Shard
 
 __all__ = [
     "MAX_SLICES",
     "Acknowledged",
+    "Beat",
     "Deliverer",
     "DeliveryRow",
     "EnvelopeWrite",
@@ -54,9 +56,11 @@ __all__ = [
     "Page",
     "PresenceAnnouncer",
     "PresenceLookup",
+    "Roster",
     "RowWrite",
     "SessionPlace",
     "Shard",
     "Slice",
     "StoredRow",
+    "Word",
 ]

@@ -10,7 +10,7 @@ from bench.figures import value
 from reno.adapters.nats_permissions import render_accounts
 from reno.catalogue.catalogue import load as load_catalogue
 from reno.domain.priority import LANES, Priority
-from reno.domain.shard_set import parse_shards
+from reno.domain.shard_set import SHARED
 from tests.deploy.chart import (
     CHART,
     KUBERNETES,
@@ -75,18 +75,15 @@ def test_a_drain_fits_into_its_grace(values: str, monkeypatch: pytest.MonkeyPatc
         assert one.pod["terminationGracePeriodSeconds"] > before + took, one.name
 
 
-def test_every_shard_has_one_processor(values: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    owned: dict[Priority, list[int]] = {lane: [] for lane in LANES}
-    shards = {}
+def test_every_lane_has_processors_that_share_its_shards(
+    values: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lanes = []
     for one in serving(values):
         if one.spec["args"][1] == "processor":
-            lane = Priority[one.spec["args"][3].upper()]
-            settings = settings_of(one.variables, monkeypatch)
-            shards[lane] = settings.for_lane(lane).log.shards
-            has = parse_shards(settings.processor.shards).numbers
-            owned[lane] += range(shards[lane]) if has is None else has
-    for lane in LANES:
-        assert sorted(owned[lane]) == list(range(shards[lane])), lane
+            lanes.append(Priority[one.spec["args"][3].upper()])
+            assert settings_of(one.variables, monkeypatch).processor.shards == SHARED, one.name
+    assert sorted(lanes) == sorted(LANES)
 
 
 def test_who_knows_the_log_is_a_user_of_it(values: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,13 +171,11 @@ def test_a_presence_replica_is_ready_when_it_knows(
     assert after_s > presence.lease_s + presence.resolve_s
 
 
-def test_processors_of_a_lane_keep_apart(values: str) -> None:
-    """A Deployment has one of them: it has to be kept from the lane's others, not from itself."""
-    pods = [one["spec"]["template"] for one in objects(values, "Deployment")]
-    for pod in pods:
-        lane = pod["metadata"]["labels"].get("reno/lane")
-        for rule in pod["spec"]["topologySpreadConstraints"]:
-            assert rule["labelSelector"]["matchLabels"].get("reno/lane") == lane
+def test_pods_of_a_kind_keep_apart(values: str) -> None:
+    for one in objects(values, "Deployment"):
+        own = one["spec"]["selector"]["matchLabels"]
+        for rule in one["spec"]["template"]["spec"]["topologySpreadConstraints"]:
+            assert rule["labelSelector"]["matchLabels"] == own
 
 
 def test_a_lost_node_is_not_waited_for(values: str) -> None:

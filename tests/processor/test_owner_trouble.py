@@ -1,7 +1,7 @@
 """Promises: Durable, Bounded, Isolated. An owner whose log, inbox or presence is not what it should be, or that is ended half-way."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
@@ -12,9 +12,17 @@ from reno.domain.outcome import Outcome
 from reno.domain.position import position_of
 from reno.domain.reason import Reason
 from reno.errors import TryLater
-from reno.ports import EnvelopeWrite, JournalEntry, Shard
+from reno.ports import EnvelopeWrite, JournalEntry, LogRecord, Shard
 from tests.processor.records import envelope_id, row
-from tests.processor.surroundings import G1, G2, SETTINGS, SHARD, Surroundings, until
+from tests.processor.surroundings import (
+    G1,
+    G2,
+    SETTINGS,
+    SHARD,
+    Gateways,
+    Surroundings,
+    until,
+)
 
 
 @pytest.fixture
@@ -130,6 +138,43 @@ async def test_a_drain_that_is_cut_short_ends(world: Surroundings) -> None:
     running.cancel()
     _, hanging = await asyncio.wait({running}, timeout=5)
     assert not hanging
+
+
+class FrozenLog(MemoryLog):
+    """The same log, for an owner that is frozen with what it read last in its hand."""
+
+    def __init__(self, log: MemoryLog) -> None:
+        self.__dict__ = vars(log)
+        self.thawed = asyncio.Event()
+        self.held: list[LogRecord] = []
+
+    async def read(self, shard: Shard, from_sequence: int) -> AsyncIterator[list[LogRecord]]:
+        async for records in super().read(shard, from_sequence):
+            self.held = records
+            await self.thawed.wait()
+            yield records
+
+
+async def test_once_an_owner_that_was_frozen_goes_on_where_the_next_one_is(
+    world: Surroundings,
+) -> None:
+    """Durable, Ordered: what it held when it froze is neither lost nor stored again, and what it never read is known to it."""
+    shared = world.log
+    world.log = frozen = FrozenLog(shared)
+    async with world.owned():
+        await world.publish(row("anna", "e-1"))
+        await until(lambda: bool(frozen.held))
+        await world.publish(row("anna", "e-2"))
+        world.log, world.gateways = shared, Gateways()
+        async with world.owned():
+            await world.until_purged()
+        frozen.thawed.set()
+        await world.publish(row("anna", "e-2"))
+        await world.publish(row("anna", "e-3"))
+        await world.until_purged()
+    assert [each.position for each in await world.inbox.rows("anna")] == [
+        position_of(0, sequence, 0) for sequence in (1, 2, 4)
+    ]
 
 
 async def test_members_nobody_could_locate_are_not_forgotten_over_the_next_ones(

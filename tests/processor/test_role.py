@@ -10,10 +10,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from processor.role import INBOX_SERVICE, ProcessorRole
 from reno.adapters.memory_inbox import MemoryInbox
 from reno.adapters.memory_log import MemoryLog
-from reno.config.settings import ProcessorSettings, Settings
+from reno.adapters.memory_roster import MemoryRoster
+from reno.config.settings import InboxSettings, ProcessorSettings, Settings
 from reno.domain.member import member_key, shard_of
 from reno.domain.priority import Priority
 from reno.ports import EnvelopeWrite, LaneInfo, LogAbsent, Shard
+from reno.ports import Slice as PortSlice
 from reno.v1.event_pb2 import PRIORITY_HIGH
 from reno.v1.inbox_service_pb2 import ReadRequest, Slice
 from reno.v1.inbox_service_pb2_grpc import InboxServiceStub
@@ -21,6 +23,10 @@ from tests.processor.records import envelope, row
 from tests.processor.surroundings import G1, Gateways, Presence
 
 SETTINGS = Settings(processor=ProcessorSettings(retry_s=0.02, listen_internal="127.0.0.1:0"))
+SHARED = Settings(
+    processor=SETTINGS.processor.model_copy(update={"shards": "shared", "lease_s": 0.5}),
+    inbox=InboxSettings(engine="cassandra"),
+)
 SHARDS = 2
 
 
@@ -40,16 +46,22 @@ class World:
         self.log = LateLog(shards=SHARDS)
         self.gateways = Gateways()
         self.inbox = MemoryInbox(SHARDS)
+        self.roster = MemoryRoster()
         self.opened: list[int] = []
+        self.published = 0
         self.is_synced = True
-        self.role = ProcessorRole(
-            SETTINGS,
+        self.role = self.new_role(SETTINGS)
+
+    def new_role(self, settings: Settings) -> ProcessorRole:
+        return ProcessorRole(
+            settings,
             Priority.HIGH,
             self.log,
             self.open_inbox,
             Presence(anna=[G1], ben=[G1]),
             self.gateways,
             self.synced,
+            self.roster,
         )
 
     def open_inbox(self, shards: int) -> MemoryInbox:
@@ -61,8 +73,19 @@ class World:
 
     async def publish(self, member: str, event_id: str) -> None:
         shard = Shard(Priority.HIGH, shard_of(member_key("", member), SHARDS))
-        payload = envelope(hash((member, event_id)) & 0xFFFF, [row(member, event_id)])
+        self.published += 1
+        payload = envelope(self.published, [row(member, event_id)])
         await self.log.append(shard, payload, member + event_id, 1.0)
+
+    async def publish_to(self, members: Sequence[str], event_id: str) -> None:
+        for member in members:
+            await self.publish(member, event_id)
+
+    async def until_processed(self) -> None:
+        async with asyncio.timeout(10):
+            for number in range(SHARDS):
+                while await self.log.lag(Shard(Priority.HIGH, number)):
+                    await asyncio.sleep(0.01)
 
 
 async def health_of(channel: grpc.aio.Channel) -> str:
@@ -128,11 +151,47 @@ async def test_it_is_not_serving_over_a_log_that_does_not_sync() -> None:
     await world.role.drain()
 
 
+async def test_it_serves_over_a_log_that_does_not_sync_where_the_settings_say_so() -> None:
+    world = World()
+    world.log.is_there = True
+    world.is_synced = False
+    log = SETTINGS.log.model_copy(update={"require_synced": False})
+    world.role = world.new_role(SETTINGS.model_copy(update={"log": log}))
+    await world.role.start()
+    async with grpc.aio.insecure_channel(world.role.addresses["inbox"]) as channel:
+        await until_health(channel, "SERVING")
+    await world.role.drain()
+
+
 async def test_it_drains_before_the_log_was_ever_there() -> None:
     world = World()
     await world.role.start()
     await world.role.drain()
     assert not world.opened
+
+
+async def test_shards_that_are_shared_go_to_who_is_there() -> None:
+    """Durable, Ordered: what one lets go of is delivered and purged, and the next one goes on."""
+    world = World()
+    world.log.is_there = True
+    first, second = world.new_role(SHARED), world.new_role(SHARED)
+    members = [f"m-{number}" for number in range(8)]
+    await first.start()
+    async with grpc.aio.insecure_channel(first.addresses["inbox"]) as channel:
+        await until_health(channel, "SERVING")
+        await world.publish_to(members, "e-1")
+        await second.start()
+        async with grpc.aio.insecure_channel(second.addresses["inbox"]) as another:
+            await until_health(another, "SERVING")
+        await world.publish_to(members, "e-2")
+        await world.until_processed()
+        await first.drain()
+        await world.publish_to(members, "e-3")
+        await world.until_processed()
+    await second.drain()
+    slices = [PortSlice("", member, "", 0, 10, 1 << 20) for member in members]
+    pages = await world.inbox.read(Priority.HIGH, slices, 0)
+    assert [len(page.rows) for page in pages] == [3] * len(members)
 
 
 async def test_a_defect_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -140,8 +140,11 @@ async def test_marks_belong_to_shards_and_do_not_fall(world: World) -> None:
     await world.append(envelope(5, (first, b"a")))
     assert (await world.read(first)).mark == mark_of(0, 5)
     assert (await world.read(second)).mark == 0
-    await world.append(envelope(4, (first, b"again")))
+    await world.append(envelope(4, (first, b"late")))
     assert (await world.read(first)).mark == mark_of(0, 5)
+    newest = await world.inbox.last_entry(shard_of_member(first))
+    assert newest is not None
+    assert newest.sequence == 5, "an owner that was frozen writes what it had in hand"
 
 
 async def test_an_envelope_without_rows_raises_the_mark(world: World) -> None:

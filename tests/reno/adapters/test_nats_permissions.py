@@ -12,7 +12,13 @@ from nats.errors import TimeoutError as NatsTimeoutError
 from reno.adapters.nats_connection import NatsConnection
 from reno.adapters.nats_log_reader import NatsLogReader
 from reno.adapters.nats_log_writer import NatsLogWriter
-from reno.adapters.nats_names import dead_subject_of, inbox_prefix, stream_of, subject_of
+from reno.adapters.nats_names import (
+    dead_subject_of,
+    inbox_prefix,
+    roster_subject,
+    stream_of,
+    subject_of,
+)
 from reno.adapters.nats_permissions import (
     INGESTION,
     password_variable,
@@ -20,9 +26,10 @@ from reno.adapters.nats_permissions import (
     processor_user,
     render_accounts,
 )
+from reno.adapters.nats_roster import NatsRoster
 from reno.config.settings import LogSettings
 from reno.domain.priority import LANES, Priority
-from reno.ports import LogAbsent, LogRecord, LogUnconfirmed, Shard
+from reno.ports import Beat, LogAbsent, LogRecord, LogUnconfirmed, Shard, Word
 from tests.reno.adapters.log_contract import append, taken
 from tests.servers.nats import NatsProcess
 
@@ -88,6 +95,7 @@ async def test_each_role_does_its_work(guarded: NatsProcess, lane: Priority) -> 
         await reader.bury(shard, LogRecord(sequence, 1, b"one"), "unreadable")
         await reader.purge(shard, sequence, record.reading)
         assert await reader.lag(shard) == 0
+        assert await overhears(processor, f"{roster_subject(lane)}.me", b"")
 
 
 async def test_ingestion_neither_reads_nor_purges_nor_makes_a_lane(guarded: NatsProcess) -> None:
@@ -144,10 +152,13 @@ async def test_nobody_hears_what_another_one_was_answered(guarded: NatsProcess) 
             "_INBOX.>",
             ">",
             dead_subject_of(Shard(Priority.LOW, 0)),
+            f"{roster_subject(Priority.HIGH)}.*",
         ):
             await low.client.subscribe(subject, cb=hear)
         await low.client.flush()
         async with connected(guarded, HIGH) as processor:
+            await NatsRoster(processor).say(Priority.HIGH, Beat("me", Word.HERE))
+            await NatsRoster(low).say(Priority.HIGH, Beat("me", Word.HERE))
             await reader_of(guarded, processor).last_sequence(Priority.HIGH)
         await low.client.flush()
         assert not heard.is_set()

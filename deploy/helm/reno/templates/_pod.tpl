@@ -13,11 +13,6 @@ app.kubernetes.io/component: {{ .role }}
 {{- include "reno.selector" . | fromYaml | toJson -}}
 {{- end -}}
 
-{{/* What all processors of a lane have in common. */}}
-{{- define "reno.lane" -}}
-{{- dict "app.kubernetes.io/name" "reno" "app.kubernetes.io/instance" .root.Release.Name "reno/lane" .lane | toJson -}}
-{{- end -}}
-
 {{- define "reno.labels" -}}
 {{ include "reno.selector" . }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
@@ -97,7 +92,7 @@ readinessProbe:
 {{- end -}}
 
 {{/* A role's pod template: root, role, command, settings, sections of secrets, ports, port and service of its health, grace, resources;
-     readyAfter, alike (labels of the pods that it is spread from) and natsUser where it has them. */}}
+     readyAfter and natsUser where it has them. */}}
 {{- define "reno.pod" -}}
 metadata:
   labels:
@@ -124,7 +119,7 @@ spec:
     - maxSkew: 1
       topologyKey: {{ $apart }}
       whenUnsatisfiable: ScheduleAnyway
-      labelSelector: {matchLabels: {{ $.alike | default (include "reno.match" $) }}}
+      labelSelector: {matchLabels: {{ include "reno.match" $ }}}
     {{- end }}
   containers:
     - name: reno

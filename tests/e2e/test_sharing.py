@@ -1,0 +1,181 @@
+"""`reno up --inbox cassandra`: Durable, Once, Ordered, Isolated, Resumable while a lane's processors share its shards; two join, one is killed, one is frozen
+and goes on later, all under load."""
+
+import asyncio
+import json
+import signal
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from reno.cli.ports import plan_of
+from reno.config.cassandra_settings import CassandraSettings
+from reno.domain.member import member_key, shard_of
+from reno.domain.priority import Priority
+from reno.domain.shard_set import parse_shards
+from tests.e2e.history import History
+from tests.e2e.lane_types import CATALOGUE, TYPES
+from tests.e2e.many import Member, address
+from tests.e2e.running import RunningReno, end_reno, reno_command, start_reno
+from tests.e2e.settling import online, pulled, until_all
+from tests.e2e.traffic import Backend, Listener
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+SHARDS = 8
+EVENTS_PER_S = 300
+BATCH = 10
+PATIENCE_S = 90.0
+FIRST = "processor-high"
+"""The one that `reno up` runs."""
+
+
+@pytest.fixture
+def environment(tmp_path: Path, cassandra: CassandraSettings) -> dict[str, str]:
+    catalogue = tmp_path / "catalogue.toml"
+    catalogue.write_text(CATALOGUE)
+    return {
+        "RENO_CATALOGUE": str(catalogue),
+        "RENO_INBOX__CONTACT_POINTS": json.dumps(cassandra.contact_points),
+        "RENO_INBOX__REQUEST_TIMEOUT_S": "5",
+        "RENO_INBOX__KEYSPACE": "e2e",
+        "RENO_LANES__HIGH__SHARDS": str(SHARDS),
+        "RENO_PROCESSOR__SHARDS": "shared",
+        # On a busy machine a role may be silent; here only the test kills.
+        "RENO_SUPERVISOR__SILENT_AFTER_S": "120",
+    }
+
+
+@pytest.fixture
+def reno(tmp_path: Path, environment: dict[str, str]) -> Iterator[RunningReno]:
+    running = start_reno(tmp_path / "data", "--inbox", "cassandra", environment=environment)
+    try:
+        yield running
+    finally:
+        end_reno(running)
+
+
+@pytest.fixture
+def joining(
+    tmp_path: Path, reno: RunningReno, environment: dict[str, str]
+) -> Iterator[list[Member]]:
+    """Two more processors of the lane, not started yet."""
+    found = plan_of(reno.state).environment()
+    known = {**environment, **found, "RENO_INBOX__ENGINE": "cassandra"}
+    made = [_processor(tmp_path, f"joining-{number}", known) for number in range(2)]
+    try:
+        yield made
+    finally:
+        for member in made:
+            member.kill()
+
+
+def _processor(directory: Path, name: str, known: Mapping[str, str]) -> Member:
+    place = address()
+    own = {"RENO_PROCESSOR__LISTEN_INTERNAL": place, "RENO_DATA_DIR": str(directory / name)}
+    return Member(
+        name,
+        ["processor", "--priority", "high"],
+        {**known, **own},
+        (place, "reno.v1.InboxService"),
+        directory / f"{name}.log",
+    )
+
+
+def members() -> list[str]:
+    """Two of each shard."""
+    found: dict[int, list[str]] = {number: [] for number in range(SHARDS)}
+    for name in (f"m{n}" for n in range(1000)):
+        of_shard = found[shard_of(member_key("", name), SHARDS)]
+        if len(of_shard) < 2:
+            of_shard.append(name)
+    return [name for names in found.values() for name in names]
+
+
+def share(log: Path) -> frozenset[int]:
+    """What a processor said last that it has."""
+    for line in reversed(log.read_text().splitlines()):
+        if '"shards shared out"' in line:
+            mine = json.loads(line)["mine"]
+            return (parse_shards(mine).numbers or frozenset()) if mine else frozenset()
+    return frozenset()
+
+
+@dataclass
+class Watch:
+    """Sees when shards have moved, and when every member's device hears of what is published again."""
+
+    history: History
+    listeners: Mapping[str, Listener]
+
+    async def moves(self, what: str, logs: Sequence[Path]) -> None:
+        """Until these processors have every shard once, and devices have got something that was accepted since. Prints how long both took."""
+        began_s, began = time.monotonic(), len(self.history.receipts)
+        async with asyncio.timeout(PATIENCE_S):
+            while sorted(n for log in logs for n in share(log)) != list(range(SHARDS)):
+                await asyncio.sleep(0.05)
+            moved_s = time.monotonic() - began_s
+            while not self._all_have_news(began):
+                await asyncio.sleep(0.05)
+        shares = " + ".join(str(len(share(log))) for log in logs)
+        delivered_s = time.monotonic() - began_s
+        print(f"\n{what}: {shares} shards after {moved_s:.2f} s, delivering {delivered_s:.2f} s")
+
+    def _all_have_news(self, since: int) -> bool:
+        news: dict[str, set[str]] = {member: set() for member in self.listeners}
+        for receipt in self.history.receipts[since:]:
+            if receipt.priority == Priority.HIGH:
+                news[receipt.member].add(receipt.event_id)
+        return all(
+            any(one.event_id in news[member] for one in listener.seen)
+            for member, listener in self.listeners.items()
+        )
+
+
+async def test_shards_move_to_who_is_there(
+    reno: RunningReno, joining: list[Member], environment: dict[str, str]
+) -> None:
+    history = History()
+    names = members()
+    listeners = {name: Listener(reno.devices, history, name, "tv") for name in names}
+    first = reno.data_dir / "logs" / f"{FIRST}.log"
+    second, third = joining
+    watch = Watch(history, listeners)
+    ending = asyncio.Event()
+    async with online(listeners.values(), timeout_s=60) as listening:
+        backend = Backend(reno.ingestion, history, names, TYPES, seed=1)
+        publishing = asyncio.create_task(backend.publish_until(ending, EVENTS_PER_S, BATCH))
+        second.start()
+        await second.ready()
+        await watch.moves("a second one is ready", [first, second.log])
+        third.start()
+        await third.ready()
+        await watch.moves("a third one is ready", [first, second.log, third.log])
+        second.kill()
+        await watch.moves("the second one is killed", [first, third.log])
+        assert third.process is not None
+        third.process.send_signal(signal.SIGSTOP)
+        await watch.moves("the third one is frozen", [first])
+        third.process.send_signal(signal.SIGCONT)
+        await watch.moves("the third one goes on", [first, third.log])
+        await third.stop()
+        await watch.moves("the third one is stopped", [first])
+        ending.set()
+        async with asyncio.timeout(60):
+            await publishing
+        for name, listener in listeners.items():
+            history.pulled[f"{name}/audit"] = await pulled(reno.devices, history, name)
+            await until_all(listening, listener.seen, history, name)
+    assert len(history.receipts) == len(history.published)
+    assert history.broken_promises() == []
+    assert not (reno.data_dir / "inbox").exists()
+
+    asked = ("doctor", "--data", str(reno.data_dir), "--json")
+    code, said = reno_command(environment, *asked)
+    checks = {(check := json.loads(line))["name"]: check for line in said.splitlines()}
+    assert (code, checks["cassandra"]["health"]) == (0, "ok"), said
+    assert "commitlog_sync group" in checks["cassandra"]["found"]
+    assert reno.stop() == 0, reno.said

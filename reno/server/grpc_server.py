@@ -93,6 +93,8 @@ def _options(settings: ServerSettings, max_receive_bytes: int) -> list[tuple[str
         ("grpc.max_receive_message_length", max_receive_bytes),
         ("grpc.max_metadata_size", settings.max_metadata_bytes),
         ("grpc.max_concurrent_streams", settings.max_concurrent_streams),
+        ("grpc.server.max_pending_requests", settings.max_waiting_calls),
+        ("grpc.server.max_pending_requests_hard_limit", settings.max_waiting_calls),
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 1),

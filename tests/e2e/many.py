@@ -52,12 +52,14 @@ class Member:
     log: Path
     program: str = "reno.cli.main"
     process: subprocess.Popen[bytes] | None = None
+    prefix: Sequence[str] = ()
+    """Of its command line, from its next start on."""
 
     def start(self) -> None:
         command = [sys.executable, "-m", self.program, "serve", *self.arguments]
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(
-                tethered(os.getpid(), command),
+                [*self.prefix, *tethered(os.getpid(), command)],
                 env={**os.environ, **self.environment},
                 stdout=out,
                 stderr=out,

@@ -10,10 +10,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from operator import attrgetter
 from pathlib import Path
 
 from tests.faults.history import (
-    LANES,
     Event,
     Frame,
     Gap,
@@ -88,9 +88,10 @@ def _check(directory: Path) -> Verdict:
     for path in sorted(directory.glob("publish-*.log")):
         read_publisher(path, plan, members, verdict)
     for events in members.values():
-        for event in events.values():
-            verdict.counts["acknowledged" if event.accepted_ms else "not acknowledged"] += 1
-            verdict.counts["unknown"] += bool(event.unknown and not event.accepted_ms)
+        open_ends = [event for event in events.values() if not event.accepted_ms]
+        verdict.counts["acknowledged"] += len(events) - len(open_ends)
+        verdict.counts["not acknowledged"] += len(open_ends)
+        verdict.counts["unknown"] += sum(event.unknown > 0 for event in open_ends)
     logs = readers_by_member(directory)
     for member in sorted({*members, *logs}):
         events = members.get(member, {})
@@ -192,9 +193,10 @@ def ordered(
                     continue
                 what = _out_of_place(reader.seen[an_id] == number, position <= kept[lane])
                 verdict.say(what, f"{reader.name} saw {an_id} at {position} after {last[lane]}")
-            if any(step.cursor[lane] < cursor[lane] for lane in LANES):
-                verdict.say(Broken.CURSOR_BACKWARDS, f"{reader.name}: {step.cursor} after {cursor}")
-            cursor = step.cursor
+            earlier, cursor = cursor, step.cursor
+            # A loop over lanes takes three times as long.
+            if cursor[1] < earlier[1] or cursor[2] < earlier[2] or cursor[3] < earlier[3]:
+                verdict.say(Broken.CURSOR_BACKWARDS, f"{reader.name}: {cursor} after {earlier}")
         elif step == "K":
             kept, kept_cursor = last.copy(), cursor
         elif step[0] == "O":
@@ -263,7 +265,7 @@ def _merged(
     since_ms: int,
     verdict: Verdict,
 ) -> None:
-    """What is missing was followed by a newer one of its scope, which counts what lies behind the cursor before it: what a page left out for a row of the next one is not counted there."""
+    """What is missing was followed by a newer one of its scope, which counts what lies behind the cursor before it: what a page left out for a row of the next one is not counted there, and neither is what nobody saw and may lie before."""
     seen: dict[str, tuple[int, int]] = {}
     cursor = UNBEGUN
     for step in reader.steps:
@@ -277,7 +279,8 @@ def _merged(
         for event in sorted(found, key=Event.place):
             if event.id in seen:
                 merged, after = seen[event.id]
-                uncounted = sum(one.place() > after for one in missing) - merged
+                certain = sum(one.is_placed() and one.place() > after for one in missing)
+                uncounted = certain - merged
                 if uncounted > 0:
                     verdict.say(Broken.MERGED_AWAY, f"{reader.name}: {uncounted} by {event.id}")
                 missing = []
@@ -301,9 +304,11 @@ def truthful(
         (
             event
             for event in events.values()
-            if event.first_seen and event.scope == "-" and reader.is_aimed_at(event.aim)
+            if event.first_seen
+            and event.scope == "-"
+            and (event.aim == "-" or reader.is_aimed_at(event.aim))
         ),
-        key=lambda event: event.first_seen,
+        key=attrgetter("first_seen"),
     )
     due = 0
     for frame in reader.frames:

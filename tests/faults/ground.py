@@ -1,78 +1,120 @@
-"""The installation that is attacked: every role and the log's server as processes, every way between them through a proxy, and a supervisor that starts again what has died."""
+"""The installation that is attacked: every role, the log's servers and what else there is as processes, every way between them through a proxy, and a supervisor that starts again what has died."""
 
 import asyncio
-import json
 import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
+from uuid import uuid4
 
-from tests.e2e.many import Member, address
-from tests.faults.launcher import make_clock
-from tests.faults.traffic import LANE_WORDS, SHARDS, catalogue
+from reno.adapters import cassandra_schema
+from tests.e2e.many import Member
+from tests.faults.disks import Disk, Kind
+from tests.faults.layout import CASSANDRA, MESH, Layout
+from tests.faults.shapes import Shape, numbered
+from tests.servers.cassandra import CassandraNode
 from tests.servers.nats import NatsProcess
-from tests.servers.proxy import ProxyThread, TcpProxy
+from tests.servers.nats_cluster import NatsCluster
 
-PROGRAM = "tests.faults.launcher"
-LOOK_S, SILENCE_S = 5.0, 5.0
 NATS = "nats"
-CAPS_MIB = {"ingestion": 192, "gateway": 256, "processor": 320, "presence": 160, NATS: 256}
+CAPS_MIB = {
+    "ingestion": 192,
+    "gateway": 256,
+    "processor": 320,
+    "presence": 160,
+    NATS: 256,
+    MESH: 192,
+    CASSANDRA: 1536,
+}
 """Resident memory that no process of a run may pass."""
 
+DISK_MIB = 768
+"""Of a disk of its own: more than a run writes, and than what must be free before anybody tries again."""
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """How many of what, what each process is told, and which wrong product it is."""
 
-    gateways: int = 2
-    replicas: int = 2
-    mutant: str = ""
-    max_bytes_low: int = 256 << 10
-    environment: Mapping[str, str] = field(default_factory=dict)
+class Server(Protocol):
+    """A process that is not ours."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def start(self) -> None: ...
+
+    def kill(self) -> None: ...
+
+    def stop(self) -> None: ...
 
 
 class Ground:
-    """`members` by name: ingestion, gateway-0, processor-high, presence-0, ...; `links` by who>whom."""
+    """`members` are our roles' processes, `servers` the others, by name; `links` by who>whom."""
 
-    def __init__(self, directory: Path, shape: Shape) -> None:
+    def __init__(self, directory: Path, shape: Shape, node: CassandraNode | None = None) -> None:
+        """`node`: a running Cassandra, for shapes that have one; it is left running, without what the run put there."""
+        assert (node is not None) is shape.has_cassandra, f"{shape.name} and Cassandra"
         directory.mkdir(parents=True)
         self.directory = directory
         self.shape = shape
-        self.gateways = [f"gateway-{n}" for n in range(shape.gateways)]
         self.replicas = [f"presence-{n}" for n in range(shape.replicas)]
-        self.processors = [f"processor-{word}" for word in LANE_WORDS.values()]
-        self.nats = NatsProcess(directory / NATS)
-        self.links: dict[str, TcpProxy] = {}
-        self.members: dict[str, Member] = {}
+        self._cluster = NatsCluster(directory) if shape.log_servers > 1 else None
+        alone = NatsProcess(directory / NATS, synced=shape.is_synced)
+        log = self._cluster.servers if self._cluster else [alone]
+        names = numbered(NATS, shape.log_servers)
+        self.nats = log[0]
+        self.log_servers = dict(zip(names, log, strict=True))
+        self._node = node
+        self._inbox = node.settings(keyspace=f"run_{uuid4().hex}") if node else None
+        self.layout = Layout(directory, shape, self.log_servers, self._inbox)
+        self.members: dict[str, Member] = self.layout.members
+        self.gateways = self.layout.gateways
+        self.processors = [name for name in self.members if name.startswith("processor")]
+        self.links = self.layout.links
+        if self._cluster is not None:
+            for (one, other), proxy in self._cluster.routes.items():
+                self.links[f"{names[one]}>{names[other]}"] = proxy
+        self.servers: dict[str, Server] = dict(self.log_servers)
+        if self.layout.envoy is not None:
+            self.servers[MESH] = self.layout.envoy
+        if node is not None:
+            self.servers[CASSANDRA] = node
+        self.disks: dict[str, Disk] = {}
+        """By whose data they hold."""
         self.died: Counter[str] = Counter()
         """Processes that ended by themselves, by name."""
         self.peak_mib: dict[str, float] = {}
-        self._proxies = ProxyThread()
         self._resting: set[str] = set()
-        (directory / "catalogue.toml").write_text(catalogue())
-        self._plan()
 
     def place(self, link: str) -> str:
         """Where the way begins."""
-        return f"127.0.0.1:{self.links[link].port}"
+        return self.layout.place(link)
+
+    def log(self, name: str) -> Path:
+        """What the process says."""
+        server = self.log_servers.get(name)
+        return server.directory / "nats.log" if server else self.members[name].log
 
     @property
     def names(self) -> list[str]:
-        return [*self.members, NATS]
+        return [*self.members, *self.servers]
 
     def pid(self, name: str) -> int:
-        if name == NATS:
-            return self.nats.pid
+        if name in self.servers:
+            return self.servers[name].pid
         process = self.members[name].process
         assert process is not None, f"{name} does not run"
         return process.pid
 
     async def start(self) -> None:
         """Everything at once; each waits for what it needs."""
-        await asyncio.to_thread(self.nats.start)
+        if self.shape.disk is not None:
+            await asyncio.to_thread(self._mount, self.shape.disk)
+        await asyncio.to_thread(self._cluster.start if self._cluster else self.nats.start)
+        if self._inbox is not None:
+            await asyncio.to_thread(cassandra_schema.apply, self._inbox)
+        if self.layout.envoy is not None:
+            self.layout.envoy.start()
         for member in self.members.values():
             member.start()
         for member in self.members.values():
@@ -81,8 +123,8 @@ class Ground:
     async def kill(self, name: str) -> int:
         """kill -9; its exit code. It stays down until `revive`."""
         self._resting.add(name)
-        if name == NATS:
-            await asyncio.to_thread(self.nats.kill)
+        if name in self.servers:
+            await asyncio.to_thread(self.servers[name].kill)
             return -signal.SIGKILL
         process = self.members[name].process
         assert process is not None
@@ -92,15 +134,15 @@ class Ground:
     async def stop(self, name: str) -> None:
         """Its orderly end."""
         self._resting.add(name)
-        if name == NATS:
-            await asyncio.to_thread(self.nats.stop)
+        if name in self.servers:
+            await asyncio.to_thread(self.servers[name].stop)
         else:
             await self.members[name].stop()
 
     async def revive(self, name: str) -> None:
         """Started, not waited for."""
-        if name == NATS:
-            await asyncio.to_thread(self.nats.start)
+        if name in self.servers:
+            await asyncio.to_thread(self.servers[name].start)
         else:
             self.members[name].start()
         self._resting.discard(name)
@@ -135,8 +177,29 @@ class Ground:
     def close(self) -> None:
         for member in self.members.values():
             member.kill()
-        self.nats.kill()
-        self._proxies.close()
+        for name, server in self.servers.items():
+            if name != CASSANDRA:
+                server.kill()
+        for disk in self.disks.values():
+            disk.close()
+        if self._cluster is not None:
+            self._cluster.close()
+        self.layout.close()
+        if self._node is not None and self._inbox is not None:
+            if self._node.is_running:
+                self._node.thaw()
+            else:
+                self._node.start()
+            self._node.wait_ready()
+            cassandra_schema.drop(self._inbox)
+
+    def _mount(self, kind: Kind) -> None:
+        for name, server in self.log_servers.items():
+            disk = self.disks[name] = Disk(server.directory / "store", DISK_MIB, kind)
+            server.prefix = disk.prefix
+        for name in () if self.shape.has_cassandra else self.processors:
+            disk = self.disks[name] = Disk(self.directory / name, DISK_MIB, kind)
+            self.members[name].prefix = disk.prefix
 
     def _measure(self) -> None:
         page_mib = os.sysconf("SC_PAGE_SIZE") / (1 << 20)
@@ -148,94 +211,6 @@ class Ground:
             except (FileNotFoundError, IndexError, ProcessLookupError):
                 continue
             self.peak_mib[name] = max(self.peak_mib.get(name, 0.0), int(resident) * page_mib)
-
-    def _link(self, name: str, target: str) -> str:
-        """The address of the way's beginning."""
-        self.links[name] = self._proxies.proxy(int(target.rpartition(":")[2]))
-        return self.place(name)
-
-    def _plan(self) -> None:
-        inboxes = {word: address() for word in LANE_WORDS.values()}
-        replicas = [address() for _ in self.replicas]
-        to_gateways = {
-            f"RENO_INBOX__{word.upper()}": self._link(f"gateways>inbox-{word}", place)
-            for word, place in inboxes.items()
-        }
-        seen_by = {
-            who: json.dumps(
-                [self._link(f"{who}>presence-{n}", place) for n, place in enumerate(replicas)]
-            )
-            for who in ("gateways", "processors")
-        }
-        for number, name in enumerate(self.replicas):
-            public = address()
-            own = {
-                "RENO_PRESENCE__LISTEN": public,
-                "RENO_PRESENCE__LISTEN_INTERNAL": replicas[number],
-            }
-            self._add(name, ["presence"], public, "PresenceService", own)
-        for word, place in inboxes.items():
-            own = {
-                "RENO_PROCESSOR__PRIORITY": word,
-                "RENO_PROCESSOR__LISTEN_INTERNAL": place,
-                "RENO_PRESENCE__REPLICAS": seen_by["processors"],
-            }
-            self._add(f"processor-{word}", ["processor"], place, "InboxService", own, log=True)
-        for name in self.gateways:
-            public, internal = address(), address()
-            own = {
-                **to_gateways,
-                "RENO_GATEWAY__GATEWAY_ID": name,
-                "RENO_GATEWAY__LISTEN": public,
-                "RENO_GATEWAY__LISTEN_INTERNAL": internal,
-                "RENO_GATEWAY__ADVERTISE": self._link(f"processors>{name}", internal),
-                "RENO_PRESENCE__REPLICAS": seen_by["gateways"],
-            }
-            self._link(f"devices>{name}", public)
-            self._add(name, ["gateway"], public, "NotificationService", own)
-        door = address()
-        self._link("backends>ingestion", door)
-        own = {"RENO_INGESTION__LISTEN": door}
-        self._add("ingestion", ["ingestion"], door, "IngestionService", own, log=True)
-
-    def _add(
-        self,
-        name: str,
-        role: list[str],
-        place: str,
-        service: str,
-        own: Mapping[str, str],
-        *,
-        log: bool = False,
-    ) -> None:
-        clock = self.directory / f"{name}.clock"
-        make_clock(clock)
-        servers = [self.nats.url]
-        if log:
-            servers = [f"nats://{self._link(f'{name}>{NATS}', self.nats.url)}"]
-        environment = {
-            "FAULTS_CLOCK": str(clock),
-            **({"FAULTS_MUTANT": self.shape.mutant} if self.shape.mutant else {}),
-            "RENO_CATALOGUE": str(self.directory / "catalogue.toml"),
-            "RENO_DATA_DIR": str(self.directory / name),
-            "RENO_LOG__SERVERS": json.dumps(servers),
-            "RENO_LOG__MONITOR_URLS": json.dumps([self.nats.monitor_url]),
-            "RENO_LOG__SHARDS": str(SHARDS),
-            "RENO_LOG__MAX_BYTES_HIGH": str(64 << 20),
-            "RENO_LOG__MAX_BYTES_MEDIUM": str(64 << 20),
-            "RENO_LOG__MAX_BYTES_LOW": str(self.shape.max_bytes_low),
-            "RENO_GATEWAY__LOOK_INTERVAL_S": str(LOOK_S),
-            "RENO_GATEWAY__CHECKPOINT_INTERVAL_S": str(SILENCE_S / 2),
-            "RENO_GATEWAY__STALLED_AFTER_S": "3",
-            "RENO_GATEWAY__DRAIN_SPREAD_S": "1",
-            "RENO_SERVER__DRAIN_S": "5",
-            **self.shape.environment,
-            **own,
-        }
-        health = (place, f"reno.v1.{service}")
-        self.members[name] = Member(
-            name, role, environment, health, self.directory / f"{name}.log", PROGRAM
-        )
 
 
 async def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:

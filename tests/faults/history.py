@@ -4,8 +4,6 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-LANES = (1, 2, 3)
-
 
 @dataclass(frozen=True, slots=True)
 class Type:
@@ -53,6 +51,10 @@ class Event:
         """Where a reader saw it; 0: nobody did."""
         self.first_seen = 0
         """When anybody saw it first, monotonic; 0: nobody did."""
+
+    def is_placed(self) -> bool:
+        """Where it lies is known: it was seen, or no try without an answer may have stored it before its receipt's."""
+        return bool(self.at) or not self.unknown
 
     def place(self) -> int:
         """Where it lies: of two receipts the first place stands."""

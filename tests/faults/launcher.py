@@ -1,12 +1,13 @@
 """Runs the command line as it is, but for what a run of faults switches: python -m tests.faults.launcher ARGUMENTS...
 
-FAULTS_CLOCK names a file of 8 bytes, the nanoseconds by which this process's wall clock is off, which may change at any time. FAULTS_MUTANT names a wrong product of tests/faults/mutants.py.
+FAULTS_CLOCK names a file of 8 bytes, the nanoseconds by which this process's wall clock is off, which may change at any time. FAULTS_MUTANT names a wrong product of tests/faults/mutants.py, FAULTS_POINTS the file of tests/faults/fail_points.py.
 """
 
 import importlib
 import mmap
 import os
 import struct
+import sys
 import time
 from pathlib import Path
 
@@ -43,6 +44,10 @@ def main() -> None:
         _bend_clock(Path(clock))
     if mutant := os.environ.get("FAULTS_MUTANT"):
         importlib.import_module("tests.faults.mutants").MUTANTS[mutant].apply()
+    if points := os.environ.get("FAULTS_POINTS"):
+        engine = os.environ.get("RENO_INBOX__ENGINE", "embedded")
+        placing = importlib.import_module("tests.faults.fail_points").place_points
+        placing(Path(points), sys.argv[2], engine)
     # Only now: what is imported before keeps the right clock and the right code.
     importlib.import_module("reno.cli.main").main()
 

@@ -244,8 +244,8 @@ MUTANTS = {
 
 def main() -> None:
     """Exit code 1 where one was not caught."""
-    from tests.faults.ground import Shape  # noqa: PLC0415
     from tests.faults.run import Plan, run  # noqa: PLC0415
+    from tests.faults.shapes import Shape  # noqa: PLC0415
 
     parser = argparse.ArgumentParser(prog="python -m tests.faults.mutants")
     parser.add_argument("names", nargs="*", default=list(MUTANTS))

@@ -11,15 +11,18 @@ from reno.v1.notification_service_pb2_grpc import NotificationServiceStub
 from tests.faults import probes
 from tests.faults.backends import Backend
 from tests.faults.calls import connected
-from tests.faults.ground import SILENCE_S, Ground
+from tests.faults.ground import Ground
+from tests.faults.layout import SILENCE_S
 from tests.faults.oplog import OpLog
 from tests.faults.readers import DeviceLog, Habits, Puller, Subscriber
 from tests.faults.traffic import CLASSES, Choice, Sent, required
 
-BATCH = 20
+LEAST_BATCH, BATCHES_PER_S = 20, 20
+"""A backend's batches are as small as the one, and as few as the other."""
+
 PADDING_BYTES = 200
 HEAVY_BYTES = 3000
-READY_WITHIN_S = 60.0
+READY_WITHIN_S = 120.0
 OFFLINE, ONLINE = 12, 12
 """Members that nobody listens for, and members with a TV and a phone."""
 
@@ -34,19 +37,21 @@ HABITS = {
     "seldom": Habits(keeps_every=4, forgets=0.7),
     "flapping": Habits(stays_s=(0.2, 1.0), away_s=(0.1, 0.4), keeps_every=2, forgets=0.3),
     "away": Habits(stays_s=(2.0, 4.0), away_s=(18.0, 22.0)),
-    "stalling": Habits(stalls_s=6.0),
+    "stalling": Habits(stalls_s=12.0),
     "latest": Habits(start="latest"),
     "twin": Habits(),
+    "told": Habits(stays_s=(2.0, 6.0), is_told_by_server=True),
     "pulling": Habits(keeps_every=2, forgets=0.5, page_size=20),
     "audit": Habits(),
 }
-ASSIGNED = ("eager", "seldom", "eager", "eager", "seldom", "flapping", "eager", "away", "stalling", "latest", "eager", "eager")  # fmt: skip
+ASSIGNED = ("eager", "seldom", "eager", "eager", "seldom", "flapping", "eager", "away", "stalling", "latest", "told", "eager")  # fmt: skip
 """To the online members' devices in turn."""
 
 CONDITIONS = {
     "flapping devices": "LEFT",
     "stalled devices let go": "STALLED",
     "sessions replaced": "REPLACED",
+    "cursors acknowledged": "ACKNOWLEDGED",
 }
 """What a run has by its devices' habits, and the word by which their streams end then."""
 
@@ -65,16 +70,16 @@ class Population:
         self._ending = asyncio.Event()
         self._publishing: list[asyncio.Task[None]] = []
         self._reading: list[asyncio.Task[None]] = []
-        door = ground.place("backends>ingestion")
+        door = ground.place(ground.layout.door_link)
         self._backends = [
             Backend(
                 door,
                 f"b{lane}",
                 Choice(f"b{lane}", lane, padding, f"{seed}/{lane}"),
                 self._op_log(f"publish-b{lane}"),
-                BATCH,
+                max(LEAST_BATCH, int(rate * share / BATCHES_PER_S)),
             )
-            for lane in SHARES
+            for lane, share in SHARES.items()
         ]
         self.prober = probes.Prober(door, self._op_log("publish-probe"))
         self._clients: list[Subscriber | Puller] = []
@@ -119,8 +124,8 @@ class Population:
             for sent in backend.accepted.values():
                 accepted.setdefault(sent.event.member_id, []).append(sent)
         until = time.monotonic() + within_s
-        await self._audit(accepted, until)
         owed = [(client.log, self._owed(client, accepted)) for client in self._clients]
+        await self._audit(accepted, until)
         await self.wait(
             lambda: all(has_it() for _, has_it in owed), max(1.0, until - time.monotonic())
         )
@@ -164,45 +169,44 @@ class Population:
         return self._op_logs[-1]
 
     def _make_devices(self) -> None:
-        gateways, turn = self._ground.gateways, 0
+        ways, turn = self._ground.layout.device_links, 0
         for member in self.members[OFFLINE:]:
             for device in CLASSES:
                 habit = ASSIGNED[turn % len(ASSIGNED)]
-                self._subscribe(member, device, habit, gateways[turn % len(gateways)])
+                self._subscribe(member, device, habit, ways[turn % len(ways)])
                 turn += 1
         # The same device at one gateway: the newer replaces the older. And at another one: both are served.
-        member = self.members[OFFLINE]
-        self._subscribe(member, "tv", "twin", gateways[0])
-        self._subscribe(member, "tv", "eager", gateways[-1])
+        member, watched = self.members[OFFLINE], self._ground.layout.watched_links
+        self._subscribe(member, "tv", "twin", ways[0])
+        self._subscribe(member, "tv", "eager", watched[-1])
         for number, member in enumerate(self.members[OFFLINE - 3 : OFFLINE]):
-            gateway = gateways[number % len(gateways)]
+            way = ways[number % len(ways)]
             log = self._log(f"{member}-puller", member, "puller", "tv", "pulling")
-            self._clients.append(Puller(log, self._way(gateway), gateway, 0.7))
-        for gateway in gateways:
-            self.prober.watched_by(gateway)
+            self._clients.append(Puller(log, self._ground.place(way), way, 0.7))
+        for way in watched:
+            self.prober.watched_by(way)
             for member in probes.MEMBERS:
-                client = self._subscribe(member, f"watch-{gateway}", "eager", gateway)
-                client.log.saw = partial(self.prober.saw, gateway)
+                client = self._subscribe(member, f"watch-{len(self._clients)}", "eager", way)
+                client.log.saw = partial(self.prober.saw, way)
 
-    def _subscribe(self, member: str, device: str, habit: str, gateway: str) -> Subscriber:
+    def _subscribe(self, member: str, device: str, habit: str, way: str) -> Subscriber:
+        """`way`: the link that it comes in by."""
         name = f"{member}-{device}-{len(self._clients)}"
         device_class = device if device in CLASSES else "tv"
         log = self._log(name, member, device, device_class, habit)
-        client = Subscriber(log, self._way(gateway), gateway, SILENCE_S)
+        client = Subscriber(log, self._ground.place(way), way, SILENCE_S)
         self._clients.append(client)
         return client
 
     def _log(self, name: str, member: str, device: str, device_class: str, habit: str) -> DeviceLog:
         return DeviceLog(self._directory, name, member, device, device_class, HABITS[habit])
 
-    def _way(self, gateway: str) -> str:
-        return self._ground.place(f"devices>{gateway}")
-
     async def _audit(self, accepted: dict[str, list[Sent]], until: float) -> None:
-        way = self._way(self._ground.gateways[0])
+        way = self._ground.place(self._ground.layout.device_links[0])
         async with connected(way) as channel:
             stub = NotificationServiceStub(channel)
-            for member in (*self.members, *probes.MEMBERS):
+
+            async def read(member: str) -> None:
                 log = self._log(f"{member}-audit", member, "audit", "audit", "audit")
                 owed = required(accepted.get(member, ()), "audit", "audit")
                 reader = Puller(log, way, "audit", 0.3)
@@ -211,6 +215,10 @@ class Population:
                 while not owed <= log.seen and time.monotonic() < until:
                     await asyncio.sleep(0.3)
                     await reader.pull_all(stub)
+
+            async with asyncio.TaskGroup() as reading:
+                for member in (*self.members, *probes.MEMBERS):
+                    reading.create_task(read(member))
 
 
 def _sum(counters: Iterable[Counter[str]]) -> Counter[str]:

@@ -21,6 +21,7 @@ from reno.v1.notification_service_pb2 import (
     START_AT_ACKNOWLEDGED,
     START_AT_LATEST,
     START_AT_START,
+    AcknowledgeRequest,
     PullRequest,
     StartAt,
     SubscribeRequest,
@@ -33,7 +34,13 @@ if TYPE_CHECKING:
     from reno.v1.notification_service_pb2_grpc import NotificationServiceAsyncStub
 
 TRY_AGAIN_S = 0.1
+REPLACED_S = 0.4
+"""Before it replaces the one that has replaced it."""
+
 CALL_TIMEOUT_S = 5.0
+STALLS_AFTER = 40
+"""Notifications, of a device that stops to read now and then."""
+
 WRONG_CLOCK_MS = 1_800_000
 STARTS: dict[str, StartAt.ValueType] = {
     "start": START_AT_START,
@@ -57,6 +64,8 @@ class Habits:
     away_s: tuple[float, float] = (0.2, 0.5)
     stalls_s: float = 0.0
     page_size: int = 0
+    is_told_by_server: bool = False
+    """It keeps no cursor: it acknowledges every frame, and comes back without one."""
 
 
 @dataclass(slots=True)
@@ -101,9 +110,11 @@ class DeviceLog:
             self.keep()
         self._newest = self._kept
         how = "cursor" if self._kept else self.habits.start
+        if self.habits.is_told_by_server:
+            how = "ack"
         self._log.line(f"O {clocks()} {how} {where}")
         self.tally.counts["opened"] += 1
-        return self._kept, STARTS[how]
+        return "" if how == "ack" else self._kept, STARTS[how]
 
     def keep(self) -> None:
         self._kept = self._newest
@@ -183,8 +194,9 @@ class Subscriber:
             while True:
                 cursor, start = self.log.opens(self._where)
                 request = SubscribeRequest(cursor=cursor, start_at=start)
-                self.log.ended(await self._listen(stub, request))
-                await asyncio.sleep(TRY_AGAIN_S)
+                why = await self._listen(stub, request)
+                self.log.ended(why)
+                await asyncio.sleep(REPLACED_S if why == "REPLACED" else TRY_AGAIN_S)
                 if self.log.habits.stays_s is not None:
                     await self._pause(self.log.random.uniform(*self.log.habits.away_s))
 
@@ -196,16 +208,16 @@ class Subscriber:
         """Why the stream ended."""
         call: Any = stub.Subscribe(request, metadata=self.log.metadata)
         loop, habits = asyncio.get_running_loop(), self.log.habits
-        leaves_at = stalls_at = float("inf")
+        leaves_at = stalls_with = float("inf")
         if habits.stays_s and not self._stays.is_set():
             leaves_at = loop.time() + self.log.random.uniform(*habits.stays_s)
         if habits.stalls_s and not self._stays.is_set():
-            stalls_at = loop.time() + 2.0
+            stalls_with = len(self.log.seen) + STALLS_AFTER
         try:
             while (left_s := leaves_at - loop.time()) > 0:
-                if loop.time() >= stalls_at:
+                if len(self.log.seen) >= stalls_with:
                     await self._pause(habits.stalls_s)
-                    stalls_at = float("inf")
+                    stalls_with += STALLS_AFTER
                 try:
                     async with asyncio.timeout(min(left_s, self._silence_s)):
                         frame = await call.read()
@@ -216,6 +228,8 @@ class Subscriber:
                 if frame is grpc.aio.EOF:
                     return "OK"
                 self.log.frame(frame, caught_up=frame.caught_up)
+                if habits.is_told_by_server and frame.cursor:
+                    await self._acknowledge(stub, frame.cursor)
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.ABORTED:
                 return "REPLACED"
@@ -225,6 +239,19 @@ class Subscriber:
         finally:
             call.cancel()
         return "LEFT"
+
+    async def _acknowledge(self, stub: "NotificationServiceAsyncStub", cursor: str) -> None:
+        try:
+            await stub.Acknowledge(
+                AcknowledgeRequest(cursor=cursor),
+                metadata=self.log.metadata,
+                timeout=CALL_TIMEOUT_S,
+            )
+        except grpc.aio.AioRpcError as error:
+            if error.code() not in FAILURES_THAT_PASS:
+                raise
+        else:
+            self.log.tally.counts["ACKNOWLEDGED"] += 1
 
 
 class Puller:

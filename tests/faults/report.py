@@ -1,4 +1,4 @@
-"""The page of results: python -m tests.faults.report [RUNS] [MUTANTS], directories of what `make faults` and `make mutants` left."""
+"""The page of results: python -m tests.faults.report [RUNS [MUTANTS [CONTROLS]]], directories of what `make faults`, `make mutants` and `make controls` left."""
 
 import json
 import sys
@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.faults.fail_points import POINTS
 from tests.faults.ground import CAPS_MIB
+from tests.faults.shapes import SHAPES, Shape
 from tests.faults.strikes import STRIKES
 
 PAGE = Path("docs/faults.md")
@@ -17,28 +19,39 @@ What happened when every role, the log's server and every way between them were 
 each acknowledgement and each notification; a checker that knows nothing else (`tests/faults/checker.py`) names every promise that the logs show to be broken.
 
 ```
-make faults RUNS=20 SEED=1       runs, one seed after the other; MINUTES=1 RATE=500 MIX=kill,freeze,... each
+make faults RUNS=20 SEED=1       runs, one seed after the other; SECONDS=60 RATE=500 KILLS=5 MIX=kill,freeze=2,... SHAPE=fleet each
+make faults RUNS=20 SEED=1 REST=1    those of them that have no result yet; JOBS=2 makes them two at a time
 make mutants                     runs of wrong products: each must be called wrong
-make faults-page                 this page, from what both left in build/
+make controls                    runs that must be called wrong, each beside one that must not
+make faults-page                 this page, from what all of them left in build/
 ```
 
-A fault has to show that it bit (another pid, a state of T, bytes held back, events refused, dead letters); where one leaves no trace, the run is INVALID and no pass.
+A fault has to show that it bit (another pid, a fail point's word, a state of T, bytes held back, events refused, no space left, dead letters); where one leaves no trace, the run is INVALID and no pass.
 """
+OF_PROCESSES = {"kill", "freeze", "restart", "crash"}
+"""Whose recovery is told by role."""
+
 UNTESTED = """
 ## What this does not show
 
-- Power loss: a killed process leaves its writes with the kernel. What `sync_interval: always` and the inbox's synced writes are worth when the machine goes is not shown.
-- A full disk: files that must not grow (RLIMIT_FSIZE) fail every write of the inbox with EFBIG, not ENOSPC, and the log's files are left alone; *full-log* is the stream's own limit.
+- Power loss: each disk is an ext4 file system in a file, which loses at one instant what it was not given (the kernel's own call for such tests). A disk that says *written* and is not, or writes half a sector, is not shown; neither is Cassandra's.
+- Power loss and a full disk need the right to mount (root, or a user namespace for the full disk). Where there is none, a run leaves both out and says so; files that may not grow (RLIMIT_FSIZE) are then what is left of them.
 - Clocks: what Python code reads as wall time jumps in one process; the clocks of C libraries and of nats-server do not.
-- One ingestion door, one processor a lane, one nats-server, the embedded inbox, no Envoy.
-- A crash at each await: kill -9 comes whenever it comes.
+- One Cassandra node: of three, `tests/e2e/test_fleet.py` kills one and two.
+- A crash inside nats-server, RocksDB or Cassandra: fail points are in our code, on each side of a call of theirs; kill -9 and power loss come whenever they come.
 - Everything runs on one machine: ways between are loopback through a proxy.
 """
 
 
-def page(runs: Sequence[Mapping[str, Any]], mutants: Sequence[Mapping[str, Any]]) -> str:
+Table = Sequence[Mapping[str, Any]]
+
+
+def page(runs: Table, mutants: Table, controls: Table = ()) -> str:
     parts = [HEAD, "## Runs\n", _runs(runs), "\n## Recovery\n", _recovery(runs)]
+    parts += ["\n## Fail points\n", _fail_points(runs)]
     parts += ["\n## Conditions\n", _conditions(runs), "\n## Memory\n", _memory(runs)]
+    if controls:
+        parts += ["\n## Negative controls\n", _controls(controls)]
     if mutants:
         parts += ["\n## Wrong products\n", _mutants(mutants)]
     return "\n".join((*parts, UNTESTED.rstrip())) + "\n"
@@ -71,11 +84,43 @@ def _runs(runs: Sequence[Mapping[str, Any]]) -> str:
     ]
     table = _table(("", ""), rows)
     bad = [
-        f"- seed {run['plan']['seed']}: {run['verdict']}. {'; '.join((*run['why'], *_named(run['broken'])))}"
+        f"- {_shape(run)} seed {run['plan']['seed']}: {run['verdict']}. {'; '.join((*run['why'], *_named(run['broken'])))}"
         for run in runs
         if run["verdict"] != "PASS"
     ]
-    return "\n".join((table, *(("", *bad) if bad else ())))
+    return "\n".join((table, "", _by_shape(runs), *(("", *bad) if bad else ())))
+
+
+def _by_shape(runs: Sequence[Mapping[str, Any]]) -> str:
+    rows = []
+    for name, shape in SHAPES.items():
+        of_shape = [run for run in runs if _shape(run) == name]
+        faults = [fault for run in of_shape for fault in run["faults"]]
+        rows.append(
+            (
+                f"{name}: {_made_of(shape)}",
+                f"{len(of_shape)}",
+                f"{sum(run['verdict'] == 'PASS' for run in of_shape)}",
+                f"{len(faults):,}",
+                f"{sum(fault['strike'] == 'kill' for fault in faults):,}",
+                f"{sum(run['counts'].get('acknowledged', 0) for run in of_shape):,}",
+            )
+        )
+    return _table(("shape", "runs", "passed", "faults", "kill -9", "events acknowledged"), rows)
+
+
+def _shape(run: Mapping[str, Any]) -> str:
+    name: str = run["plan"]["shape"]["name"]
+    return name
+
+
+def _made_of(shape: Shape) -> str:
+    doors = "one door" if shape.doors == 1 else f"{shape.doors} doors"
+    log = "one log server" if shape.log_servers == 1 else f"{shape.log_servers} log servers"
+    inbox = "one Cassandra node" if shape.has_cassandra else "embedded inbox"
+    share = "one processor" if shape.processors == 1 else f"{shape.processors} processors"
+    envoy = ("Envoy",) if shape.has_mesh else ()
+    return ", ".join((doors, log, f"{share} a lane", inbox, *envoy))
 
 
 def _others(broken: Counter[str]) -> int:
@@ -92,8 +137,11 @@ def _recovery(runs: Sequence[Mapping[str, Any]]) -> str:
     found: dict[str, list[int]] = defaultdict(list)
     for run in runs:
         for fault in run["faults"]:
-            strike, target = fault["strike"], fault["target"].rstrip("0123456789").rstrip("-")
-            kind = f"{strike} {target}" if strike in {"kill", "freeze", "restart"} else strike
+            strike, target = fault["strike"], fault["target"].partition("@")[0]
+            target = target.rstrip("0123456789").rstrip("-")
+            kind = f"{strike} {target}" if strike in OF_PROCESSES else strike
+            if not fault.get("is_alone", True):
+                kind = f"{strike} two at once"
             if fault["recovery_ms"] is not None:
                 found[kind].append(fault["recovery_ms"])
     order = list(STRIKES)
@@ -107,6 +155,36 @@ def _recovery(runs: Sequence[Mapping[str, Any]]) -> str:
         " lane and shard; started again at once.\n"
     )
     return f"{words}\n{_table(('fault', 'times', 'p50', 'p99'), rows)}"
+
+
+def _fail_points(runs: Table) -> str:
+    deaths = Counter(
+        fault["target"].partition("@")[2]
+        for run in runs
+        for fault in run["faults"]
+        if fault["strike"] == "crash" and fault["proof"]
+    )
+    passed: Counter[str] = Counter()
+    for run in runs:
+        passed.update(run.get("passed", {}))
+    rows = [
+        (name, point.role, f"{point.side} `{point.place}`", f"{passed[name]:,}", str(deaths[name]))
+        for name, point in POINTS.items()
+    ]
+    return _table(("point", "of", "where", "passed", "deaths there"), rows)
+
+
+def _controls(controls: Table) -> str:
+    rows = [
+        (
+            one["what"],
+            "wrong" if one["must_be_wrong"] else "right",
+            ", ".join(_named(one["broken"])) or "nothing broken",
+            "as it must be" if one["is_right"] else "**not as it must be**",
+        )
+        for one in controls
+    ]
+    return _table(("run", "must be called", "was called", ""), rows)
 
 
 def _conditions(runs: Sequence[Mapping[str, Any]]) -> str:
@@ -125,7 +203,7 @@ def _memory(runs: Sequence[Mapping[str, Any]]) -> str:
         for name, mib in run["peak_mib"].items():
             role = name.partition("-")[0]
             peak[role] = max(peak[role], mib)
-    rows = [(role, str(peak[role]), str(cap)) for role, cap in CAPS_MIB.items()]
+    rows = [(role, str(peak[role]), str(cap)) for role, cap in CAPS_MIB.items() if peak[role]]
     return _table(("process", "most resident MiB", "cap of a run"), rows)
 
 
@@ -156,9 +234,10 @@ def main() -> None:
     places = [Path(place) for place in sys.argv[1:]] or [
         Path("build/faults"),
         Path("build/mutants"),
+        Path("build/controls"),
     ]
-    runs, *mutants = [_read(place) for place in places]
-    PAGE.write_text(page(runs, mutants[0] if mutants else []), encoding="utf-8")
+    runs, *others = [_read(place) for place in places]
+    PAGE.write_text(page(runs, *others or [[]]), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,22 +1,26 @@
 """One run: an installation, everybody who uses it, faults one after the other, and the verdict on what they all wrote down."""
 
 import asyncio
+import itertools
 import json
 import random
 import time
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import grpc
-
 from tests.faults.checker import check
-from tests.faults.ground import LOOK_S, Ground, Shape
+from tests.faults.crashing import passings
+from tests.faults.ground import Ground
+from tests.faults.layout import LOOK_S
 from tests.faults.population import CONDITIONS, Population
+from tests.faults.shapes import Shape, fitted
 from tests.faults.strikes import STRIKES, targets
 from tests.faults.traffic import plan_lines
+from tests.servers.cassandra import CassandraNode
 
 RECOVERS_WITHIN_S = 120.0
 CONDITIONS_WITHIN_S = 30.0
@@ -25,16 +29,20 @@ SLACK_MS = int((LOOK_S * 1.2 + LASTS_S[1] + 5.0) * 1000)
 """A look is as old as its interval, and as a process that stood still in between."""
 
 BETWEEN_S = 0.5
+TWO_AT_ONCE = 0.5
+"""Of chosen kills, how many are of two at the same moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run. `faults` as STRIKE:TARGET; empty: chosen by the seed until the seconds are over."""
+    """What to run. `faults` as STRIKE:TARGET, or TARGET+TARGET for several at the same moment; empty: chosen by the seed until the seconds are over and there
+    were as many `kills`. `mix` as STRIKE or STRIKE=WEIGHT."""
 
     seed: int
     seconds: float
     rate: float = 500.0
     mix: Sequence[str] = tuple(STRIKES)
+    kills: int = 0
     faults: Sequence[str] = ()
     lasts_s: tuple[float, float] = LASTS_S
     owed_within_s: float = 120.0
@@ -43,13 +51,14 @@ class Plan:
 
 @dataclass(slots=True)
 class Fault:
-    """One that was made. `recovery_ms`: from when it healed, or struck where it does not last, until a probe sent after that was back from everywhere; None: it was not in time."""
+    """One that was made. `recovery_ms`: from when it healed, or struck where it does not last, until a probe sent after that was back from everywhere; None: it was not in time. `is_alone`: no other struck at the same moment."""
 
     strike: str
     target: str
     at_s: float
     proof: str
     recovery_ms: int | None
+    is_alone: bool = True
 
     def as_line(self) -> str:
         proof = self.proof or "NO TRACE"
@@ -74,14 +83,20 @@ class Result:
     conditions: dict[str, int] = field(default_factory=dict)
     peak_mib: dict[str, int] = field(default_factory=dict)
     answers: dict[str, int] = field(default_factory=dict)
+    passed: dict[str, int] = field(default_factory=dict)
+    """How often each fail point was."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Strikes that cannot be made here, and why."""
 
     def as_json(self) -> str:
         return json.dumps(asdict(self), indent=1)
 
 
-async def run(plan: Plan, directory: Path) -> Result:
-    """Never raises for what the installation does wrong: that is in the result."""
-    ground, result = Ground(directory, plan.shape), Result(plan)
+async def run(plan: Plan, directory: Path, node: CassandraNode | None = None) -> Result:
+    """Never raises: what went wrong is in the result. `node`: a running Cassandra for shapes that have one."""
+    struck = {fault.partition(":")[0] for fault in plan.faults} or weights(plan.mix).keys()
+    shape, left_out = fitted(plan.shape, struck)
+    ground, result = Ground(directory, shape, node), Result(plan, left_out=left_out)
     began = time.monotonic()
     ops = directory / "ops"
     population: Population | None = None
@@ -101,8 +116,8 @@ async def run(plan: Plan, directory: Path) -> Result:
         result.why += await population.settle(plan.owed_within_s)
         result.settled_s = _since(began)
         _look(ground, population, result)
-    except (AssertionError, grpc.aio.AioRpcError) as error:
-        result.why.append(f"did not work: {error}")
+    except Exception:  # noqa: BLE001  # whatever it was, the run has failed, and others are to come
+        result.why.append(f"did not work: {traceback.format_exc()}")
     finally:
         if watching is not None:
             watching.cancel()
@@ -118,18 +133,23 @@ async def run(plan: Plan, directory: Path) -> Result:
 async def _attack(plan: Plan, ground: Ground, population: Population, result: Result) -> None:
     chance = random.Random(plan.seed)
     began = time.monotonic()
-    for strike, target in _chosen(plan, ground, chance):
-        at_s = time.monotonic() - began
-        if not plan.faults and at_s > plan.seconds:
-            break
-        bite = await STRIKES[strike](ground, population, target, chance.uniform(*plan.lasts_s))
-        is_through = partial(population.prober.is_through, bite.healed_at)
+    for strike, struck in _chosen(plan, ground, chance, began + plan.seconds):
+        if strike in result.left_out:
+            continue
+        at_s = round(time.monotonic() - began, 1)
+        lasts_s = chance.uniform(*plan.lasts_s)
+        bites = await asyncio.gather(
+            *(STRIKES[strike](ground, population, target, lasts_s) for target in struck)
+        )
+        healed_at = max(bite.healed_at for bite in bites)
+        is_through = partial(population.prober.is_through, healed_at)
         is_back = await population.wait(is_through, RECOVERS_WITHIN_S)
-        recovery_ms = int((time.monotonic() - bite.healed_at) * 1000)
-        fault = Fault(strike, target, round(at_s, 1), bite.proof, recovery_ms if is_back else None)
-        result.faults.append(fault)
-        with (ground.directory / "faults.txt").open("a") as said:
-            said.write(f"{fault.as_line()}\n")
+        recovery_ms = int((time.monotonic() - healed_at) * 1000) if is_back else None
+        for target, bite in zip(struck, bites, strict=True):
+            fault = Fault(strike, target, at_s, bite.proof, recovery_ms, len(struck) == 1)
+            result.faults.append(fault)
+            with (ground.directory / "faults.txt").open("a") as said:
+                said.write(f"{fault.as_line()}\n")
         await asyncio.sleep(BETWEEN_S)
 
 
@@ -137,15 +157,42 @@ def _since(began: float) -> float:
     return round(time.monotonic() - began, 1)
 
 
-def _chosen(plan: Plan, ground: Ground, chance: random.Random) -> Sequence[tuple[str, str]]:
+def _chosen(
+    plan: Plan, ground: Ground, chance: random.Random, until: float
+) -> Iterator[tuple[str, list[str]]]:
+    """Strikes with what they strike at the same moment, until `until`, monotonic. While kills are missing every second one is a kill."""
+    for fault in plan.faults:
+        strike, _, struck = fault.partition(":")
+        yield strike, struck.split("+")
     if plan.faults:
-        pairs = [fault.partition(":") for fault in plan.faults]
-        return [(strike, target) for strike, _, target in pairs]
-    # A strike is as likely as any other, however many targets it has.
-    return [
-        (strike, chance.choice(targets(ground, strike)))
-        for strike in chance.choices(plan.mix, k=max(10, int(plan.seconds)))
-    ]
+        return
+    mix = weights(plan.mix)
+    possible = {strike: weight for strike, weight in mix.items() if targets(ground, strike)}
+    kills, is_over = 0, False
+    for number in itertools.count():
+        is_over = is_over or time.monotonic() > until
+        wants_kill = kills < plan.kills
+        if is_over and not wants_kill:
+            return
+        # A strike is as likely as its weight says, however many targets it has.
+        (strike,) = chance.choices(list(possible), list(possible.values()))
+        if wants_kill and (is_over or number % 2 == 0):
+            strike = "kill"
+        found = targets(ground, strike)
+        count = 2 if strike == "kill" and chance.random() < TWO_AT_ONCE else 1
+        kills += count * (strike == "kill")
+        yield strike, chance.sample(found, min(count, len(found)))
+
+
+def weights(mix: Sequence[str]) -> dict[str, float]:
+    """Raises ValueError for what is no strike."""
+    found = {}
+    for word in mix:
+        strike, _, weight = word.partition("=")
+        if strike not in STRIKES:
+            raise ValueError(f"no strike: {strike}; there are {', '.join(STRIKES)}")
+        found[strike] = float(weight or 1)
+    return found
 
 
 def _look(ground: Ground, population: Population, result: Result) -> None:
@@ -153,6 +200,7 @@ def _look(ground: Ground, population: Population, result: Result) -> None:
     result.answers = dict(population.counts())
     result.conditions = {name: tallies[word] for name, word in CONDITIONS.items()}
     result.conditions["events published again"] = population.counts()["repeated"]
+    result.passed = passings(ground)
     result.peak_mib = {name: int(mib) for name, mib in sorted(ground.peak_mib.items())}
     result.why += [f"{name} took {mib:.0f} MiB" for name, mib in ground.over_their_caps().items()]
     result.why += [f"{name} ended by itself, {n} times" for name, n in ground.died.items() if n > 0]

@@ -1,37 +1,26 @@
 """The faults: each strikes, heals, and says by what it has shown that it bit."""
 
 import asyncio
-import resource
 import signal
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import nats
 from nats.aio.client import Client
 from nats.js.errors import NotFoundError
 
 from reno.wire.envelope import seal_envelope
-from tests.faults.ground import NATS, Ground, wait_until
+from tests.faults.bite import BITE_WITHIN_S, Bite, Strike, bitten
+from tests.faults.crashing import crash, crash_targets, power_loss, rolling
+from tests.faults.filling import full_disk, full_log, no_growth
+from tests.faults.ground import Ground
 from tests.faults.launcher import set_clock
+from tests.faults.layout import CASSANDRA
 from tests.faults.population import Population
 from tests.faults.traffic import LANE_WORDS, SHARDS
 
-BITE_WITHIN_S = 20.0
 JUMP_S = 3660.0
 """An hour, and longer than the oldest that a door takes."""
-
-
-@dataclass(slots=True)
-class Bite:
-    """`proof` is empty where nothing shows that the fault had an effect. `healed_at`: monotonic; what recovery is counted from."""
-
-    proof: str
-    healed_at: float
-
-
-Strike = Callable[[Ground, Population, str, float], Awaitable[Bite]]
-"""With its target, and how many seconds it lasts where it lasts."""
 
 
 async def kill(ground: Ground, _population: Population, name: str, _lasts_s: float) -> Bite:
@@ -67,7 +56,7 @@ async def cut(ground: Ground, _population: Population, link: str, lasts_s: float
     way = ground.links[link]
     before = way.ended
     way.cut()
-    await _bitten(lambda: way.ended > before, lasts_s)
+    await bitten(lambda: way.ended > before, lasts_s)
     way.mend()
     ended = way.ended - before
     return Bite(f"{ended} connections ended" if ended else "", time.monotonic())
@@ -93,7 +82,7 @@ async def slow(ground: Ground, _population: Population, link: str, lasts_s: floa
     way = ground.links[link]
     before = way.delayed_bytes
     way.slow(0.3)
-    await _bitten(lambda: way.delayed_bytes > before, lasts_s)
+    await bitten(lambda: way.delayed_bytes > before, lasts_s)
     way.mend()
     late = way.delayed_bytes - before
     return Bite(f"{late} bytes late" if late else "", time.monotonic())
@@ -107,36 +96,6 @@ async def herd(ground: Ground, _population: Population, link: str, _lasts_s: flo
     way.mend()
     ended = way.ended - before
     return Bite(f"{ended} connections ended" if ended > 1 else "", time.monotonic())
-
-
-async def full(ground: Ground, population: Population, name: str, _lasts_s: float) -> Bite:
-    """A lane's processor stands still until the log takes no more of its events."""
-    counts = population.counts
-    before = counts()["FULL"]
-    ground.send(name, signal.SIGSTOP)
-    await wait_until(lambda: counts()["FULL"] > before, BITE_WITHIN_S)
-    ground.send(name, signal.SIGCONT)
-    refused = counts()["FULL"] - before
-    return Bite(f"{refused} events refused as FULL" if refused else "", time.monotonic())
-
-
-async def disk(ground: Ground, _population: Population, name: str, _lasts_s: float) -> Bite:
-    """The processor's files may not grow any more (RLIMIT_FSIZE): every write of the inbox fails, until it gives up and is started again."""
-    died = ground.died[name]
-    size = ground.members[name].log.stat().st_size + (64 << 10)
-    # Its own log may still be written for a while; the inbox writes far more.
-    resource.prlimit(ground.pid(name), resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
-    at = time.monotonic()
-    has_died = await wait_until(lambda: ground.died[name] > died, BITE_WITHIN_S)
-    if not has_died:
-        resource.prlimit(
-            ground.pid(name),
-            resource.RLIMIT_FSIZE,
-            (resource.RLIM_INFINITY, resource.RLIM_INFINITY),
-        )
-    else:
-        ground.died[name] -= 1
-    return Bite("gave up and was started again" if has_died else "", at)
 
 
 async def clock_ahead(ground: Ground, population: Population, name: str, lasts_s: float) -> Bite:
@@ -182,16 +141,10 @@ async def _blocked(ground: Ground, link: str, lasts_s: float, block: Callable[[]
     way = ground.links[link]
     before = way.blocked_bytes
     block()
-    await _bitten(lambda: way.blocked_bytes > before, lasts_s)
+    await bitten(lambda: way.blocked_bytes > before, lasts_s)
     way.mend()
     held = way.blocked_bytes - before
     return Bite(f"{held} bytes held back" if held else "", time.monotonic())
-
-
-async def _bitten(has_bitten: Callable[[], bool], lasts_s: float) -> None:
-    """At least so long, and on a machine that has little time for it until there was an effect."""
-    await asyncio.sleep(lasts_s)
-    await wait_until(has_bitten, BITE_WITHIN_S)
 
 
 async def _jumped(
@@ -200,7 +153,7 @@ async def _jumped(
     clock = ground.directory / f"{name}.clock"
     before = population.clock_marks()
     set_clock(clock, offset_s)
-    await _bitten(lambda: population.clock_marks() > before, lasts_s)
+    await bitten(lambda: population.clock_marks() > before, lasts_s)
     set_clock(clock, 0.0)
     marks = population.clock_marks() - before
     return Bite(f"{marks} answers by the wrong clock" if marks else "", time.monotonic())
@@ -216,8 +169,12 @@ STRIKES: dict[str, Strike] = {
     "dumb": dumb,
     "slow": slow,
     "herd": herd,
-    "full-log": full,
-    "disk-refuses": disk,
+    "crash": crash,
+    "rolling": rolling,
+    "power-loss": power_loss,
+    "full-log": full_log,
+    "full-disk": full_disk,
+    "disk-refuses": no_growth,
     "clock-ahead": clock_ahead,
     "clock-behind": clock_behind,
     "poison": poison,
@@ -225,17 +182,24 @@ STRIKES: dict[str, Strike] = {
 
 
 def targets(ground: Ground, strike: str) -> list[str]:
-    """What each can strike; never empty."""
-    roles = list(ground.members)
+    """What each can strike now; empty where the shape has nothing of the kind."""
+    has_files = not ground.shape.has_cassandra
     chosen: dict[str, list[str]] = {
-        "kill": [*roles, NATS],
-        "freeze": [*roles, NATS],
-        "restart": [*roles, NATS],
-        "herd": [link for link in ground.links if link.startswith("devices>")],
-        "full-log": ["processor-low"],
-        "disk-refuses": [name for name in roles if name.startswith("processor")],
-        "clock-ahead": ["ingestion", *ground.gateways],
-        "clock-behind": ["ingestion", *ground.gateways],
+        "kill": ground.names,
+        "freeze": ground.names,
+        "restart": ground.names,
+        "herd": ground.layout.device_links,
+        # One processor of several would leave its shards to the others.
+        "full-log": ["processor-low" if has_files else CASSANDRA],
+        "full-disk": list(ground.disks),
+        "disk-refuses": [*ground.log_servers, *(ground.processors if has_files else ())],
+        "crash": crash_targets(ground),
+        "rolling": ["-"],
+        "power-loss": ground.processors if ground.shape.disk == "ext4" and has_files else [],
+        "clock-ahead": [*ground.layout.doors, *ground.gateways],
+        "clock-behind": [*ground.layout.doors, *ground.gateways],
         "poison": ["-"],
     }
-    return chosen.get(strike, list(ground.links))
+    # A way that nobody goes would show nothing.
+    used = [link for link, way in ground.links.items() if way.is_used]
+    return chosen.get(strike, used)

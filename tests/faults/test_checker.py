@@ -123,6 +123,15 @@ GOOD: dict[str, Logs] = {
         "b": (sent(1, scope="s"), sent(2), sent(3, scope="s")),
         "tv": (START, frame(3, got(2, "L"), cursor=200), frame(3, got(3, "L"), cursor=300)),
     },
+    "merged unseen, where a try without an answer had put it": {
+        "b": (
+            sent(1, scope="s", kind="U", end="DEADLINE"),
+            sent(2, scope="s", end="200 2"),
+            sent(1, scope="s", end="250 0"),
+            sent(3, scope="s"),
+        ),
+        "tv": (START, frame(2, got(2, merged=1), cursor=200), frame(3, got(3), cursor=300)),
+    },
     "merged into an uncertain one": {
         "b": (sent(1, scope="s"), sent(2, scope="s", kind="U", end="DEADLINE")),
         "tv": (START, frame(3, got(2, merged=1), cursor=200)),

@@ -15,15 +15,27 @@ def test_the_page_adds_runs_up() -> None:
         "caught": ["Durable: lost (7)"],
         "runs": 2,
     }
-    text = page([read_result(one.as_json()) for one in (good, bad)], [mutant])
+    control = {
+        "what": "no event is a duplicate",
+        "must_be_wrong": True,
+        "is_right": True,
+        "broken": {"Once: twice": 9},
+    }
+    good.faults.append(Fault("crash", "processor-low@store-after", 2.0, "died at passing 3", 700))
+    good.passed = {"store-after": 5000}
+    text = page([read_result(one.as_json()) for one in (good, bad)], [mutant], [control])
     for line in (
         "| runs | 2, seeds 3 to 4 |",
         "| passed, failed, invalid | 1, 1, 0 |",
-        "| faults, of these kill -9 | 3, 3 |",
+        "| faults, of these kill -9 | 4, 3 |",
         "| events acknowledged | 1,200 |",
         "| lost | 2 |",
-        "- seed 4: FAIL. gateway-0 took 300 MiB; Durable: lost (2)",
+        "- embedded seed 4: FAIL. gateway-0 took 300 MiB; Durable: lost (2)",
         "| kill gateway | 3 | 200 | 900 |",
+        "| embedded: one door, one log server, one processor a lane, embedded inbox | 2 | 1 | 4 | 3 | 1,200 |",
+        "| crash processor-low | 1 | 700 | 700 |",
+        "| store-after | processor | after `{inbox}.append` | 5,000 | 1 |",
+        "| no event is a duplicate | wrong | Once: twice (9) | as it must be |",
         "| gateway | 90 | 256 |",
         "| a full log drops its oldest events | Durable: lost (7) | 2 |",
         "## What this does not show",

@@ -24,6 +24,9 @@ TYPES = {
 LANE_WORDS = {1: "high", 2: "medium", 3: "low"}
 CLASSES = ("tv", "phone")
 KEYS = ("k0", "k1", "k2")
+MOST_IN_A_ROW = 8
+"""Events of one member, before it is another one's turn."""
+
 WEIGHTS = {
     1: {"plain.high": 9, "fresh.high": 1},
     2: {"plain.medium": 7, "merged.medium": 3},
@@ -109,6 +112,9 @@ class Choice:
         self._padding = members
         self._random = random.Random(seed)
         self._number = 0
+        self._member = ""
+        self._left = 0
+        """How many more are the member's."""
         self._types = list(WEIGHTS[lane])
         self._weights = list(WEIGHTS[lane].values())
 
@@ -120,7 +126,13 @@ class Choice:
         aim = "-"
         if chance.random() < 0.2:
             aim = chance.choice(("c=tv", "c=phone", "d=tv", "d=phone", "o=tv", "o=phone"))
-        member = chance.choice(self._members)
+        if not self._left:
+            self._member, self._left = (
+                chance.choice(self._members),
+                chance.randint(1, MOST_IN_A_ROW),
+            )
+        self._left -= 1
+        member = self._member
         merge_key = chance.choice(KEYS) if kind.startswith("merged") else ""
         return event_of(
             f"{self._name}-{self._number}",

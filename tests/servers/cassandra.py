@@ -1,5 +1,6 @@
 """Real Cassandra nodes on 127.0.0.1 and its neighbours, ended by pid by who started them."""
 
+import os
 import shutil
 import signal
 import socket
@@ -83,6 +84,8 @@ class CassandraNode:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
+                # What Java unpacks there stays when it is killed.
+                env={**os.environ, "TMPDIR": str(self.directory)},
             )
 
     def wait_ready(self) -> None:
@@ -96,11 +99,29 @@ class CassandraNode:
                 raise AssertionError(f"Cassandra did not start:\n{log}")
             time.sleep(0.1)
 
+    @property
+    def pid(self) -> int:
+        """Of the process that runs now."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Also while it is frozen."""
+        return self._process is not None
+
     def kill(self) -> None:
         """kill -9; idempotent."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """An orderly end; idempotent."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, how: signal.Signals) -> None:
         process, self._process = self._process, None
         if process is not None:
-            process.kill()
+            process.send_signal(how)
             process.wait(STOP_TIMEOUT_S)
 
     def freeze(self) -> None:

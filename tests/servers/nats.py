@@ -4,9 +4,11 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
@@ -25,15 +27,25 @@ _direct = build_opener(ProxyHandler({}))
 
 # Below the ports that the kernel lends to outgoing connections, so that it is still free when a server that was killed comes back.
 _PORTS = range(10_000, 32_000)
-_given: set[int] = set()
+_HELD = 300
+_held: deque[int] = deque()
 
 
 def free_port() -> int:
-    """A port that was free just now, and was not given before."""
-    while (port := random.choice(_PORTS)) in _given or not is_free(port):
-        pass
-    _given.add(port)
-    return port
+    """A port that was free just now, and is not among those last given, here or to another process of tests that runs."""
+    while True:
+        port = random.choice(_PORTS)
+        # Nobody here speaks UDP: whoever is given a port holds its namesake, so that nobody else is given it while its server is down.
+        with socket.socket(type=socket.SOCK_DGRAM) as namesake:
+            try:
+                namesake.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            _held.append(namesake.detach())
+        if len(_held) > _HELD:
+            os.close(_held.popleft())
+        if is_free(port):
+            return port
 
 
 class NatsProcess:
@@ -58,6 +70,8 @@ class NatsProcess:
         self._environment = {**os.environ, **(environment or {})}
         self._synced = synced
         self._max_file_store = max_file_store
+        self.prefix: Sequence[str] = ()
+        """Of its command line, from its next start on."""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -112,7 +126,7 @@ class NatsProcess:
         log = self.directory / "nats.log"
         with log.open("ab") as out:
             self._process = subprocess.Popen(
-                command(config), stdout=out, stderr=out, env=self._environment
+                [*self.prefix, *command(config)], stdout=out, stderr=out, env=self._environment
             )
         return log
 

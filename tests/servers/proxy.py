@@ -65,6 +65,11 @@ class TcpProxy:
         self._connections: set[asyncio.Task[None]] = set()
         self._server = thread.run(self._start())
 
+    @property
+    def is_used(self) -> bool:
+        """Somebody is connected."""
+        return bool(self._connections)
+
     def cut(self) -> None:
         """Ends every connection, and new ones at once."""
 

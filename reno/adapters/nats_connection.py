@@ -14,7 +14,7 @@ from nats.js.errors import Error as JetStreamError
 from reno.adapters.nats_names import inbox_prefix
 from reno.adapters.nats_refusal import is_decided
 from reno.adapters.nats_server import are_synced
-from reno.adapters.nats_tls import tls_of
+from reno.adapters.tls_files import client_context
 from reno.config.settings import LogSettings
 from reno.ports import LogAbsent
 
@@ -107,7 +107,11 @@ class NatsConnection:
     ) -> None:
         """Raises OSError naming a file of the settings that cannot be used."""
         self._settings = settings
-        self._tls = tls_of(settings)
+        self._tls = (
+            client_context(settings.ca_file, settings.certificate_file, settings.key_file)
+            if settings.is_tls
+            else None
+        )
         self._name = name
         self._ping_interval_s = ping_interval_s
         self._max_pings_unanswered = max_pings_unanswered

@@ -4,7 +4,7 @@ VENV := .venv/bin
 export HOME := $(or $(HOME),$(CURDIR)/.tools/home)
 # Only reno and its children read RENO_*; where CI is set, a skipped test fails the run.
 # Two workers: half of what tests do is wait for processes.
-PYTEST := $(VENV)/python -m pytest -n 2 --no-loadscope-reorder $(if $(CI),-p tests.house.no_skips)
+PYTEST := $(VENV)/python -m pytest -n 2 --no-loadscope-reorder --durations=25 --durations-min=5 $(if $(CI),-p tests.house.no_skips)
 
 .PHONY: help demo cassandra test check setup lint format types imports protos breaking generated proto lock clean deploy-check simulate properties faults mutants controls faults-page
 

@@ -9,7 +9,7 @@ from typing import Any
 import acsylla  # type: ignore[import-untyped]
 from acsylla import errors
 
-from reno.adapters.cassandra_tls import pem
+from reno.adapters.tls_files import pem
 from reno.config.cassandra_settings import CassandraSettings
 from reno.domain.reason import Reason
 from reno.errors import Unavailable

@@ -9,7 +9,6 @@ from reno.adapters import cassandra_layout as layout
 from reno.adapters import inbox_keys as keys
 from reno.adapters.cassandra_session import CassandraSession
 from reno.adapters.together import together
-from reno.domain.position import mark_of
 from reno.domain.priority import Priority
 from reno.domain.reason import Reason
 from reno.errors import Unavailable, WrongState
@@ -70,7 +69,7 @@ class CassandraCopy:
                 return {device: position} if found and found[0][0] >= position else {}
 
             async def write(_device: str, position: int) -> None:
-                await self._session.write("acknowledge", [*key, position, position, layout.KEEP_S])
+                await self._session.write("acknowledge", [*key, position, position, keys.KEEP_S])
 
             return await mended({device: position}, read, write)
 
@@ -88,13 +87,13 @@ class CassandraCopy:
             shard, place = keys.journal_key_parts(key)
             entry = keys.entry_of(place, value)
             bucket = layout.bucket_of(entry.log_time_ms)
-            buckets[shard, bucket][_mark(entry)] = keys.entry_value(entry)
+            buckets[shard, bucket][layout.mark_at(entry)] = keys.entry_value(entry)
         return sum(await together(self._entries_of(*at, found) for at, found in buckets.items()))
 
     async def seal(self, shard: Shard, newest: JournalEntry | None, move: str) -> None:
         """Shows the shard to all: everything up to `newest` is here, and what came later the processor stored."""
         if newest is not None:
-            mark = _mark(newest)
+            mark = layout.mark_at(newest)
             await self._session.write(
                 "raise", [self._lane, shard.number, mark, keys.entry_value(newest), mark]
             )
@@ -122,7 +121,7 @@ class CassandraCopy:
             return dict(await self._between("entries", key, min(entries), max(entries)))
 
         async def write(mark: int, entry: bytes) -> None:
-            await self._session.write("journal", [*key, mark, entry, layout.KEEP_S])
+            await self._session.write("journal", [*key, mark, entry, keys.KEEP_S])
 
         return await mended(entries, read, write)
 
@@ -159,7 +158,3 @@ async def mended(
 def lacking(wanted: Mapping[Key, Value], found: Mapping[Key, Value]) -> dict[Key, Value]:
     """What is not there just as it is wanted."""
     return {key: value for key, value in wanted.items() if found.get(key) != value}
-
-
-def _mark(entry: JournalEntry) -> int:
-    return mark_of(entry.generation, entry.sequence)

@@ -6,11 +6,10 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from reno.adapters import cassandra_layout as layout
 from reno.adapters.cassandra_reader import CassandraReader, not_copied
 from reno.adapters.cassandra_session import CassandraSession
-from reno.adapters.inbox_keys import entry_value
+from reno.adapters.inbox_keys import KEEP_S, entry_value
 from reno.adapters.paging import MAX_MEMBER_ROWS
 from reno.adapters.rocks_directory import InboxMismatch
 from reno.adapters.together import together
-from reno.domain.position import mark_of
 from reno.domain.priority import Priority
 from reno.domain.reason import Reason
 from reno.errors import WrongState
@@ -86,9 +85,9 @@ class CassandraInbox:
         finally:
             self._appends -= 1
         await self._write_journal(shard, [write.entry for write in writes])
-        newest = max((write.entry for write in writes), key=_mark)
+        newest = max((write.entry for write in writes), key=layout.mark_at)
         key = [int(shard.priority), shard.number]
-        mark = _mark(newest)
+        mark = layout.mark_at(newest)
         await self._session.write("raise", [*key, mark, entry_value(newest), mark])
 
     async def begin_move(self, shard: Shard, newest: JournalEntry | None) -> None:
@@ -97,7 +96,7 @@ class CassandraInbox:
         await self._session.write("move", [*key, self._move])
         await self._claim(shard.priority)
         if newest is not None:
-            mark = _mark(newest)
+            mark = layout.mark_at(newest)
             await self._session.write("raise", [*key, mark, entry_value(newest), mark])
 
     async def last_entry(self, shard: Shard) -> JournalEntry | None:
@@ -110,7 +109,7 @@ class CassandraInbox:
         newest, trimmed_before_ms = await self._newest(shard)
         if newest is None or newest.log_time_ms < since_ms:
             return
-        mark = _mark(newest)
+        mark = layout.mark_at(newest)
         since_ms = max(since_ms, trimmed_before_ms)
         for bucket in layout.buckets(since_ms, newest.log_time_ms):
             async for entry in self._entries(shard, bucket, mark):
@@ -192,9 +191,9 @@ class CassandraInbox:
                 [
                     *key,
                     layout.bucket_of(entry.log_time_ms),
-                    _mark(entry),
+                    layout.mark_at(entry),
                     entry_value(entry),
-                    layout.KEEP_S,
+                    KEEP_S,
                 ],
             )
             for entry in entries
@@ -221,7 +220,3 @@ class CassandraInbox:
                 yield layout.entry_at(after, entry)
             if len(found) < MAX_ENTRIES:
                 return
-
-
-def _mark(entry: JournalEntry) -> int:
-    return mark_of(entry.generation, entry.sequence)

@@ -2,13 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from reno.adapters.inbox_keys import entry_of, place_of
-from reno.domain.position import parts_of
+from reno.adapters.inbox_keys import KEEP_S, entry_of, place_of
+from reno.domain.position import mark_of, parts_of
 from reno.ports import EnvelopeWrite, JournalEntry, RowWrite
 from reno.wire.envelope import ROW_VERSION, Unreadable
-
-KEEP_S = 31 * 86_400
-"""The longest ttl (30 d) and a day. The journal is kept so long too: its window is counted in log time, and the log may have waited."""
 
 SLACK_S = 3600
 """A row stays this long after it expired: readers' clocks decide what they hide."""
@@ -34,7 +31,7 @@ def bucket_of(log_time_ms: int) -> int:
 
 
 def buckets(since_ms: int, newest_ms: int) -> range:
-    """Partitions that may still hold entries with log time since_ms..newest_ms, oldest first."""
+    """Partitions that may still hold entries with log time since_ms..newest_ms, oldest first. They are kept for KEEP_S: a window is counted in log time, and the log may have waited."""
     oldest_ms = max(since_ms, newest_ms - KEEP_S * 1000, 0)
     return range(bucket_of(oldest_ms), bucket_of(newest_ms) + 1)
 
@@ -87,6 +84,11 @@ def row_of(stored: bytes) -> bytes:
     if stored[:1] != ROW_VERSION:
         raise Unreadable(f"stored row of version {stored[:1].hex() or 'none'}")
     return stored[1:]
+
+
+def mark_at(entry: JournalEntry) -> int:
+    """What the entry is stored with."""
+    return mark_of(entry.generation, entry.sequence)
 
 
 def entry_at(mark: int, stored: bytes) -> JournalEntry:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from reno.adapters.cassandra_layout import KEEP_S, is_hidden, row_of
+from reno.adapters.cassandra_layout import is_hidden, row_of
 from reno.adapters.cassandra_session import CassandraSession
+from reno.adapters.inbox_keys import KEEP_S
 from reno.adapters.paging import MAX_MEMBER_ROWS, fill_page
 from reno.adapters.together import answered_within, together
 from reno.domain.member import member_key, shard_of

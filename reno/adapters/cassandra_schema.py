@@ -1,5 +1,6 @@
 """The keyspace's schema: numbered CQL files, each applied once, and the table that says which were."""
 
+import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from cassandra.cluster import (  # type: ignore[import-untyped]
 )
 from cassandra.policies import DCAwareRoundRobinPolicy  # type: ignore[import-untyped]
 
-from reno.adapters.cassandra_tls import context_of
+from reno.adapters.tls_files import client_context
 from reno.config.cassandra_settings import CassandraSettings
 from reno.domain.reason import Reason
 from reno.errors import Unavailable, WrongState
@@ -184,7 +185,7 @@ def _connected(settings: CassandraSettings) -> Iterator[Any]:
     if settings.user is not None and settings.password is not None:
         auth = PlainTextAuthProvider(settings.user, settings.password.get_secret_value())
     try:
-        context = context_of(settings)
+        context = _tls(settings)
     except OSError as error:
         raise WrongState(Reason.NOT_READY, str(error)) from error
     cluster = Cluster(
@@ -227,3 +228,11 @@ def _unreached(settings: CassandraSettings, faults: object) -> str:
         if "[SSL" in str(fault):
             return f"no TLS with Cassandra at {where}: {fault}"
     return f"no Cassandra answers at {where}"
+
+
+def _tls(settings: CassandraSettings) -> ssl.SSLContext | None:
+    if settings.ca_file is None:
+        return None
+    context = client_context(settings.ca_file, settings.certificate_file, settings.key_file)
+    context.check_hostname = settings.verify_address
+    return context

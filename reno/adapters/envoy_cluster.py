@@ -1,15 +1,15 @@
 """The doors of one role as Envoy sees them: where they are, which are well, and how much they get. Pure."""
 
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reno.adapters.envoy_extension import Block
+from reno.adapters.envoy_http2 import http2, seconds, socket_address
+from reno.adapters.resolving import is_ip
 from reno.config.mesh_settings import MeshSettings
 from reno.config.settings import Settings
 
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-MOST_WINDOW_BYTES = 2**31 - 1
 
 PANIC_PERCENT = 1
 """Only when no door at all is well they are all asked, so that they say themselves what they miss."""
@@ -42,7 +42,13 @@ def cluster(settings: Settings, upstream: Upstream) -> Block:
         "per_connection_buffer_limit_bytes": upstream.buffer_bytes,
         "load_assignment": {
             "cluster_name": upstream.name,
-            "endpoints": [{"lb_endpoints": [_endpoint(at) for at in upstream.addresses]}],
+            "endpoints": [
+                {
+                    "lb_endpoints": [
+                        {"endpoint": {"address": socket_address(at)}} for at in upstream.addresses
+                    ]
+                }
+            ],
         },
         "circuit_breakers": {"thresholds": [_threshold(mesh)]},
         "health_checks": [_health_check(mesh, upstream.service)],
@@ -59,7 +65,7 @@ _IN_TURN: Block = {"lb_policy": "ROUND_ROBIN"}
 
 
 def _discovery(mesh: MeshSettings, addresses: Sequence[str]) -> Block:
-    if all(map(_is_number, addresses)):
+    if all(is_ip(address.rpartition(":")[0]) for address in addresses):
         return {"type": "STATIC"}
     return {
         "type": "STRICT_DNS",
@@ -117,36 +123,13 @@ def _http(settings: Settings) -> Block:
             "idle_timeout": seconds(settings.server.max_connection_idle_s / 2)
         },
         "explicit_http_config": {
-            "http2_protocol_options": {
-                "max_concurrent_streams": streams,
-                "initial_stream_window_size": mesh.stream_window_bytes,
+            "http2_protocol_options": http2(
+                streams,
+                mesh.stream_window_bytes,
                 # Room for every stream's window: devices that do not read must not hold up the others on the connection.
-                "initial_connection_window_size": min(
-                    streams * mesh.stream_window_bytes, MOST_WINDOW_BYTES
-                ),
-                "connection_keepalive": {
-                    "interval": seconds(mesh.door_keepalive_interval_s),
-                    "timeout": seconds(mesh.door_keepalive_timeout_s),
-                },
-            }
+                streams * mesh.stream_window_bytes,
+                mesh.door_keepalive_interval_s,
+                mesh.door_keepalive_timeout_s,
+            )
         },
     }
-
-
-def _endpoint(address: str) -> Block:
-    host, _, port = address.rpartition(":")
-    at = {"socket_address": {"address": host, "port_value": int(port)}}
-    return {"endpoint": {"address": at}}
-
-
-def _is_number(address: str) -> bool:
-    try:
-        ipaddress.ip_address(address.rpartition(":")[0])
-    except ValueError:
-        return False
-    return True
-
-
-def seconds(value_s: float) -> str:
-    """As JSON writes a protobuf duration."""
-    return f"{value_s:.3f}s"

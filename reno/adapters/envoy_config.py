@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from reno.adapters.envoy_access_log import access_log
-from reno.adapters.envoy_cluster import Upstream, cluster, seconds
+from reno.adapters.envoy_cluster import Upstream, cluster
 from reno.adapters.envoy_cors import CORS_FILTER, cors_policy
 from reno.adapters.envoy_extension import Block, extension
+from reno.adapters.envoy_http2 import http2, seconds, socket_address
 from reno.config.settings import Settings
 
 ADMIN_HOST = "127.0.0.1"
@@ -26,7 +27,6 @@ MAX_PICKS = 16
 SILENT_CHECKPOINTS = 4
 HEADERS_TIMEOUT_S = 10.0
 SMALL_BUFFER_BYTES = 64 * 1024
-MOST_WINDOW_BYTES = 2**31 - 1
 DEVICE_CONNECTION_WINDOW_BYTES = 1024 * 1024
 
 
@@ -34,7 +34,7 @@ def bootstrap(settings: Settings) -> Block:
     """All of Envoy's configuration, ready to be written as JSON."""
     mesh = settings.mesh
     return {
-        "admin": {"address": _address(f"{ADMIN_HOST}:{mesh.admin_port}")},
+        "admin": {"address": socket_address(f"{ADMIN_HOST}:{mesh.admin_port}")},
         "overload_manager": {
             "resource_monitors": [
                 extension(
@@ -54,9 +54,13 @@ def bootstrap(settings: Settings) -> Block:
 def upstreams(settings: Settings) -> Sequence[Upstream]:
     """The doors of each role; only devices come back to the same one."""
     mesh = settings.mesh
-    batch_bytes = _batch_bytes(settings)
     return (
-        Upstream("ingestion", mesh.ingestion, "reno.v1.IngestionService", batch_bytes),
+        Upstream(
+            "ingestion",
+            mesh.ingestion,
+            "reno.v1.IngestionService",
+            settings.ingestion.max_batch_bytes,
+        ),
         Upstream(
             "devices",
             mesh.gateways,
@@ -70,7 +74,7 @@ def upstreams(settings: Settings) -> Sequence[Upstream]:
 
 def _ingestion(settings: Settings) -> Block:
     """Backends speak gRPC. A window holds a whole batch, a connection's all that may be unanswered."""
-    batch_bytes = _batch_bytes(settings)
+    batch_bytes = settings.ingestion.max_batch_bytes
     unanswered_bytes = batch_bytes * settings.ingestion.max_unanswered_batches
     return _listener(
         settings,
@@ -79,9 +83,7 @@ def _ingestion(settings: Settings) -> Block:
         _route("ingestion", "reno.v1.IngestionService"),
         buffer_bytes=batch_bytes,
         codec_type="HTTP2",
-        http2_protocol_options=_http2(
-            settings, batch_bytes, min(unanswered_bytes, MOST_WINDOW_BYTES)
-        ),
+        http2_protocol_options=_http2(settings, batch_bytes, unanswered_bytes),
         # A backend's stream may be without events for as long as it lives.
         stream_idle_timeout=seconds(settings.ingestion.stream_life_s * 1.25),
     )
@@ -165,7 +167,7 @@ def _listener(
     )
     return {
         "name": name,
-        "address": _address(listen),
+        "address": socket_address(listen),
         "per_connection_buffer_limit_bytes": buffer_bytes,
         # A few backends' connections would otherwise often meet in one worker.
         "connection_balance_config": {"exact_balance": {}},
@@ -197,21 +199,10 @@ def _route(cluster_name: str, service: str, **action: Any) -> list[Block]:
 
 def _http2(settings: Settings, stream_bytes: int, connection_bytes: int) -> Block:
     mesh = settings.mesh
-    return {
-        "max_concurrent_streams": mesh.max_streams_per_connection,
-        "initial_stream_window_size": max(stream_bytes, 65_535),
-        "initial_connection_window_size": max(connection_bytes, 65_535),
-        "connection_keepalive": {
-            "interval": seconds(mesh.keepalive_interval_s),
-            "timeout": seconds(mesh.keepalive_timeout_s),
-        },
-    }
-
-
-def _batch_bytes(settings: Settings) -> int:
-    return settings.ingestion.max_batch_bytes
-
-
-def _address(address: str) -> Block:
-    host, _, port = address.rpartition(":")
-    return {"socket_address": {"address": host, "port_value": int(port)}}
+    return http2(
+        mesh.max_streams_per_connection,
+        stream_bytes,
+        connection_bytes,
+        mesh.keepalive_interval_s,
+        mesh.keepalive_timeout_s,
+    )

@@ -2,10 +2,14 @@
 
 from google.protobuf.message import DecodeError
 
+from reno.catalogue.entry import LONGEST_TTL_MS
 from reno.domain.priority import Priority
 from reno.ports import JournalEntry
 from reno.v1.journal_pb2 import JournalEntry as JournalEntryProto
 from reno.wire.envelope import JOURNAL_VERSION, ROW_VERSION, Unreadable, open_journal_entry
+
+KEEP_S = LONGEST_TTL_MS // 1000 + 86_400
+"""The longest ttl and a day: by then no read shows a row any more."""
 
 MARK_VERSION = b"\x01"
 LAYOUT_VERSION = b"\x01"

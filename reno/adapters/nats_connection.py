@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 from nats import errors as nats_errors
@@ -11,14 +11,13 @@ from nats.aio.client import Client, Srv
 from nats.js import JetStreamContext
 from nats.js.errors import Error as JetStreamError
 
+from reno.adapters.heeding import Answer, heeding_cancellation
 from reno.adapters.nats_names import inbox_prefix
 from reno.adapters.nats_refusal import is_decided
 from reno.adapters.nats_server import are_synced
-from reno.adapters.nats_tls import tls_of
+from reno.adapters.tls_files import client_context
 from reno.config.settings import LogSettings
 from reno.ports import LogAbsent
-
-Answer = TypeVar("Answer")
 
 _log = structlog.get_logger()
 
@@ -107,7 +106,11 @@ class NatsConnection:
     ) -> None:
         """Raises OSError naming a file of the settings that cannot be used."""
         self._settings = settings
-        self._tls = tls_of(settings)
+        self._tls = (
+            client_context(settings.ca_file, settings.certificate_file, settings.key_file)
+            if settings.is_tls
+            else None
+        )
         self._name = name
         self._ping_interval_s = ping_interval_s
         self._max_pings_unanswered = max_pings_unanswered
@@ -182,7 +185,7 @@ class NatsConnection:
     async def ask(self, request: Awaitable[Answer]) -> Answer:
         """Awaits a JetStream request that may be repeated. Raises LogAbsent where it was not answered or refused."""
         try:
-            answer = await request
+            answer = await heeding_cancellation(request)
         except (nats_errors.Error, JetStreamError, TimeoutError) as error:
             self.answered("ask", is_decided(error))
             raise LogAbsent(f"{type(error).__name__}: {error}") from error

@@ -5,6 +5,7 @@ import asyncio
 from nats import errors as nats_errors
 from nats.js.api import Header
 
+from reno.adapters.heeding import heeding_cancellation
 from reno.adapters.nats_connection import NOT_SENT, NatsConnection
 from reno.adapters.nats_names import lane_info, stream_of, subject_of
 from reno.adapters.nats_refusal import is_decided, refusal
@@ -22,11 +23,16 @@ async def publish(
 ) -> int:
     """Sequence of the stored message. Raises LogFull, LogAbsent, LogUnconfirmed; ValueError where the payload is larger than the server takes."""
     jetstream = connection.jetstream
-    try:
+
+    async def confirmed() -> int:
         async with asyncio.timeout(timeout_s):
             ack = await jetstream.publish(
                 subject, payload, timeout=timeout_s, stream=stream, headers=headers
             )
+        return ack.seq
+
+    try:
+        sequence = await heeding_cancellation(confirmed())
     except NOT_SENT as error:
         raise LogAbsent(f"{type(error).__name__}: {error}") from error
     except nats_errors.MaxPayloadError as error:
@@ -35,7 +41,7 @@ async def publish(
         connection.answered("publish", is_decided(error))
         raise refusal(error) from error
     connection.answered("publish", True)
-    return ack.seq
+    return sequence
 
 
 class NatsLogWriter:

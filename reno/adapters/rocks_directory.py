@@ -1,5 +1,6 @@
 """Opens a lane's RocksDB directory, exclusively, and gives it back whole."""
 
+from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -37,19 +38,13 @@ class RocksDirectory:
         self, directory: Path, priority: Priority, shards: int, keep_s: int, owned: str = ""
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        cache = Cache(BLOCK_CACHE_BYTES)
-        families = {name: options(cache, compact=name != "journal") for name in FAMILIES}
-        try:
-            self.store = Rdict(
-                str(directory),
-                options=options(cache, compact=False),
-                column_families=families,
-                access_type=AccessType.with_ttl(keep_s),
-            )
-        except Exception as error:
-            if f"{directory}/LOCK: " in str(error):
-                raise InboxLocked(f"{directory} is held by another inbox") from error
-            raise
+        self.store = open_store(
+            directory,
+            keep_s,
+            BLOCK_CACHE_BYTES,
+            held="is held by another inbox",
+            compacted=("rows", "acknowledged"),
+        )
         self.rows = self.store.get_column_family("rows")
         self.journal = self.store.get_column_family("journal")
         self.acknowledged = self.store.get_column_family("acknowledged")
@@ -84,16 +79,12 @@ class RocksDirectory:
             raise InboxMismatch(f"{self.store.path()} holds {_layout(kept)}, not {_layout(mine)}")
 
     def _renew_newest(self, priority: Priority, shard: int) -> int | None:
-        prefix = keys.journal_prefix(priority, shard)
-        cursor = self.journal.iter()
-        cursor.seek_for_prev(keys.journal_key(prefix, keys.END))
-        cursor.status()
-        place = keys.place_after(prefix, cursor.key()) if cursor.valid() else None
-        if place is None:
+        newest = newest_entry(self.journal, keys.journal_prefix(priority, shard))
+        if newest is None:
             return None
-        value = cursor.value()
+        place, key, value = newest
         keys.entry_of(place, value)  # an unreadable newest entry must be known now, not in the fold
-        self.journal.put(cursor.key(), value)
+        self.journal.put(key, value)
         return place
 
 
@@ -102,7 +93,34 @@ def _layout(value: bytes) -> str:
     return f"lane {lane} with shards {owned or 'all'} of {shards}"
 
 
-def options(cache: Cache, *, compact: bool) -> Options:
+def open_store(
+    directory: Path, keep_s: int, cache_bytes: int, *, held: str, compacted: Collection[str] = ()
+) -> Rdict:
+    """With every column family, of which the `compacted` lose what is too old. Raises InboxLocked, saying that the directory is `held`."""
+    cache = Cache(cache_bytes)
+    try:
+        return Rdict(
+            str(directory),
+            options=_options(cache, compact=False),
+            column_families={name: _options(cache, compact=name in compacted) for name in FAMILIES},
+            access_type=AccessType.with_ttl(keep_s),
+        )
+    except Exception as error:
+        if f"{directory}/LOCK: " in str(error):
+            raise InboxLocked(f"{directory} {held}") from error
+        raise
+
+
+def newest_entry(journal: Rdict, prefix: bytes) -> tuple[int, bytes, bytes] | None:
+    """Place, key and value of a shard's newest entry."""
+    cursor = journal.iter()
+    cursor.seek_for_prev(keys.journal_key(prefix, keys.END))
+    cursor.status()
+    place = keys.place_after(prefix, cursor.key()) if cursor.valid() else None
+    return None if place is None else (place, cursor.key(), cursor.value())
+
+
+def _options(cache: Cache, *, compact: bool) -> Options:
     """Of a column family."""
     made = Options(raw_mode=True)
     made.create_if_missing(True)

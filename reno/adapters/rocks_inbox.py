@@ -23,9 +23,6 @@ from reno.domain.shard_set import ALL_SHARDS, ShardSet
 from reno.errors import Unavailable, WrongState
 from reno.ports import Acknowledged, EnvelopeWrite, JournalEntry, Page, Shard, Slice
 
-KEEP_S = 31 * 86_400
-"""The longest ttl (30 d) and a day: by then no read shows a row any more."""
-
 TURN_SLICES = 32
 TURN_ROWS = 2000
 TURN_ENTRIES = 64
@@ -51,7 +48,7 @@ class RocksInbox:
         shards: int,
         *,
         owned: ShardSet = ALL_SHARDS,
-        keep_s: int = KEEP_S,
+        keep_s: int = keys.KEEP_S,
         max_member_rows: int = MAX_MEMBER_ROWS,
     ) -> None:
         self._priority = priority

@@ -3,11 +3,9 @@
 from contextlib import ExitStack
 from pathlib import Path
 
-from rocksdict import AccessType, Cache, Rdict
-
 from reno.adapters import inbox_keys as keys
 from reno.adapters.copy_progress import FAMILIES, Progress
-from reno.adapters.rocks_directory import InboxLocked, options
+from reno.adapters.rocks_directory import newest_entry, open_store
 from reno.adapters.rocks_move import MOVE_KEY
 from reno.domain.priority import Priority
 from reno.domain.shard_set import parse_shards
@@ -17,9 +15,6 @@ PROGRESS_KEY = b"progress"
 CACHE_BYTES = 32 << 20
 CHUNK_KEYS = 512
 CHUNK_BYTES = 4 << 20
-KEEP_S = 31 * 86_400
-"""As the inbox: the snapshot's values carry their times too."""
-
 Chunk = list[tuple[bytes, bytes]]
 
 
@@ -27,18 +22,10 @@ class RocksSnapshot:
     """Open, and locked against a second copy. Raises InboxLocked, and reno.wire.envelope.Unreadable where another version wrote it."""
 
     def __init__(self, directory: Path) -> None:
-        cache = Cache(CACHE_BYTES)
-        try:
-            self._store = Rdict(
-                str(directory),
-                options=options(cache, compact=False),
-                column_families={name: options(cache, compact=False) for name in FAMILIES},
-                access_type=AccessType.with_ttl(KEEP_S),
-            )
-        except Exception as error:
-            if f"{directory}/LOCK: " in str(error):
-                raise InboxLocked(f"{directory} is being copied by another process") from error
-            raise
+        # With KEEP_S, since the snapshot's values carry their times as the inbox's do.
+        self._store = open_store(
+            directory, keys.KEEP_S, CACHE_BYTES, held="is being copied by another process"
+        )
         self._families = {name: self._store.get_column_family(name) for name in FAMILIES}
         try:
             lane, shards, owned = keys.layout_parts(self._value(keys.LAYOUT_KEY))
@@ -74,11 +61,11 @@ class RocksSnapshot:
     def newest(self, shard: Shard) -> JournalEntry | None:
         """Of the journal."""
         prefix = keys.journal_prefix(shard.priority, shard.number)
-        cursor = self._families["journal"].iter()
-        cursor.seek_for_prev(keys.journal_key(prefix, keys.END))
-        cursor.status()
-        place = keys.place_after(prefix, cursor.key()) if cursor.valid() else None
-        return None if place is None else keys.entry_of(place, cursor.value())
+        newest = newest_entry(self._families["journal"], prefix)
+        if newest is None:
+            return None
+        place, _, value = newest
+        return keys.entry_of(place, value)
 
     def progress(self) -> Progress:
         """Where the last copy stopped."""

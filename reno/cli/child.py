@@ -93,7 +93,8 @@ class Child:
                 delay_s = await self._live()
                 if not self._stopping.is_set():
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._stopping.wait(), delay_s)
+                        async with asyncio.timeout(delay_s):
+                            await self._stopping.wait()
         finally:
             self.kill()
             await self.plan.probe.close()

@@ -72,7 +72,8 @@ async def connect(address: str) -> grpc.aio.Channel:
     """A channel with a connection. Raises Fault (exit 69) when there is none within CONNECT_TIMEOUT_S."""
     channel = open_channel(address)
     try:
-        await asyncio.wait_for(channel.channel_ready(), CONNECT_TIMEOUT_S)
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            await channel.channel_ready()
     except TimeoutError as error:
         await channel.close()
         raise unreachable(address) from error

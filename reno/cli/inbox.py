@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reno.cli.fault import UNREACHABLE, USAGE, Fault, load_settings
+from reno.cli.drivers import cassandra_drivers
+from reno.cli.fault import UNREACHABLE, Fault, load_settings
 
 if TYPE_CHECKING:
     from reno.adapters.copy_progress import Progress
@@ -55,12 +56,8 @@ def copy(
 
 
 async def _copy(settings: "Settings", lane: "Priority", place: Path, report: "_Report") -> None:
-    try:
+    with cassandra_drivers():
         from reno.adapters.cassandra_session import CassandraSession  # noqa: PLC0415
-    except ImportError as error:
-        raise Fault(
-            "Cassandra's drivers are missing: pip install 'reno-mesh[cassandra]'", USAGE
-        ) from error
     from reno.adapters.cassandra_copy import CassandraCopy  # noqa: PLC0415
     from reno.adapters.cassandra_statements import COPYING  # noqa: PLC0415
     from reno.adapters.inbox_copy import copy_inbox  # noqa: PLC0415

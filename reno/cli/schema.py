@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reno.cli.fault import REFUSED, UNREACHABLE, USAGE, Fault, load_settings
+from reno.cli.drivers import cassandra_drivers
+from reno.cli.fault import REFUSED, UNREACHABLE, Fault, load_settings
 
 if TYPE_CHECKING:
     from reno.adapters.cassandra_schema import Step
@@ -64,11 +65,8 @@ def _faults() -> Iterator[None]:
     from reno.errors import Unavailable, WrongState  # noqa: PLC0415
 
     try:
-        yield
-    except ImportError as error:
-        raise Fault(
-            "Cassandra's drivers are missing: pip install 'reno-mesh[cassandra]'", USAGE
-        ) from error
+        with cassandra_drivers():
+            yield
     except Unavailable as error:
         raise Fault(str(error), UNREACHABLE) from error
     except WrongState as error:

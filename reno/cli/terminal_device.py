@@ -100,7 +100,8 @@ class TerminalDevice:
         call = NotificationServiceStub(channel).Subscribe(request, metadata=self._metadata)
         try:
             while True:
-                frame = await asyncio.wait_for(call.read(), self._patience_s())
+                async with asyncio.timeout(self._patience_s()):
+                    frame = await call.read()
                 if not isinstance(frame, SubscribeResponse):
                     raise _Broken(None, "the stream ended")
                 self._failures = 0

@@ -219,7 +219,8 @@ async def _end(child: asyncio.subprocess.Process) -> None:
         with suppress(ProcessLookupError):
             child.send_signal(signal.SIGINT)
     try:
-        await asyncio.wait_for(child.wait(), STOP_TIMEOUT_S)
+        async with asyncio.timeout(STOP_TIMEOUT_S):
+            await child.wait()
     except TimeoutError:
         os.kill(child.pid, signal.SIGKILL)
         await child.wait()

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reno.adapters import cassandra_layout as layout
+from reno.adapters import inbox_keys as keys
 from reno.domain.position import mark_of
 from tests.reno.adapters.inbox_worlds import envelope
 
@@ -41,16 +42,16 @@ def test_durable_a_row_is_kept_until_it_expires_and_never_for_ever(
     now_ms: int, left_ms: int
 ) -> None:
     seconds = layout.ttl_s(now_ms + left_ms, now_ms)
-    assert 0 < seconds <= layout.KEEP_S + layout.SLACK_S
-    assert seconds * 1000 >= min(left_ms, layout.KEEP_S * 1000)
+    assert 0 < seconds <= keys.KEEP_S + layout.SLACK_S
+    assert seconds * 1000 >= min(left_ms, keys.KEEP_S * 1000)
 
 
 @given(since_ms=st.integers(0, 10**13), later_ms=st.integers(0, 40 * 86_400_000))
 def test_the_buckets_of_a_time_hold_it_and_are_bounded(since_ms: int, later_ms: int) -> None:
     found = layout.buckets(since_ms, since_ms + later_ms)
-    assert len(found) <= layout.KEEP_S * 1000 // layout.BUCKET_MS + 1
+    assert len(found) <= keys.KEEP_S * 1000 // layout.BUCKET_MS + 1
     assert layout.bucket_of(since_ms + later_ms) in found
-    if later_ms <= layout.KEEP_S * 1000:
+    if later_ms <= keys.KEEP_S * 1000:
         assert layout.bucket_of(since_ms) in found
 
 

@@ -12,7 +12,6 @@ from pydantic import SecretStr
 from reno.adapters import cassandra_schema
 from reno.adapters.cassandra_session import CassandraSession
 from reno.adapters.cassandra_statements import READING
-from reno.adapters.cassandra_tls import context_of
 from reno.config.cassandra_settings import CassandraSettings
 from reno.errors import Unavailable, WrongState
 from tests.servers.authority import HOST, Authority
@@ -151,7 +150,7 @@ async def test_private_a_certificate_of_another_address_is_not_believed(
 def test_a_file_that_is_of_no_use_is_named(tmp_path: Path) -> None:
     nothing = tmp_path / "nothing.pem"
     nothing.write_text("nothing")
-    with pytest.raises(OSError, match=r"not PEM.*nothing\.pem"):
-        context_of(CassandraSettings(ca_file=nothing))
+    with pytest.raises(WrongState, match=r"not PEM.*nothing\.pem"):
+        cassandra_schema.status(CassandraSettings(ca_file=nothing))
     with pytest.raises(WrongState, match=r"absent\.pem"):
         cassandra_schema.status(CassandraSettings(ca_file=tmp_path / "absent.pem"))

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from reno.adapters.nats_connection import NatsConnection
 from reno.adapters.nats_log_reader import NatsLogReader
 from reno.adapters.nats_log_writer import NatsLogWriter
-from reno.adapters.nats_tls import tls_of
+from reno.adapters.tls_files import client_context
 from reno.config.settings import LogSettings
 from tests.reno.adapters.log_contract import (
     HIGH_0,
@@ -144,7 +144,7 @@ def test_a_file_that_is_of_no_use_is_named(authority: Authority, tmp_path: Path)
     def trouble(**files: Path) -> OSError:
         settings = LogSettings.model_validate({"servers": ("tls://a:1",), **files})
         try:
-            tls_of(settings)
+            client_context(settings.ca_file, settings.certificate_file, settings.key_file)
         except OSError as error:
             return error
         raise AssertionError("it was taken")

@@ -13,7 +13,7 @@ from rocksdict import Options, Rdict, WriteBatch
 
 from reno.adapters import inbox_keys as keys
 from reno.adapters.rocks_directory import InboxLocked, InboxMismatch, RocksDirectory
-from reno.adapters.rocks_inbox import KEEP_S, RocksInbox
+from reno.adapters.rocks_inbox import RocksInbox
 from reno.adapters.rocks_writer import RocksWriter
 from reno.domain.member import member_key
 from reno.domain.position import mark_of
@@ -148,7 +148,7 @@ async def test_what_another_version_wrote_is_unreadable_not_wrong(tmp_path: Path
     async with open_world("rocks", tmp_path) as world:
         await world.append(write, envelope(2, ("anna", b"b")))
         await world.inbox.keep_acknowledged(LANE, [Acknowledged("", "anna", "tv", 5)])
-    directory = RocksDirectory(tmp_path, LANE, SHARDS, KEEP_S)
+    directory = RocksDirectory(tmp_path, LANE, SHARDS, keys.KEEP_S)
     row = keys.rows_prefix(member_key("", "anna"), LANE) + write.rows[0].position.to_bytes(8, "big")
     prefix = keys.journal_prefix(LANE, home(write))
     directory.rows.put(row, b"\x02rest")
@@ -169,7 +169,7 @@ async def test_what_another_version_wrote_is_unreadable_not_wrong(tmp_path: Path
 
 @pytest.mark.parametrize("broken", [b"\x02rest", b"\x01\xff\xff"])
 async def test_an_unreadable_newest_entry_is_known_at_open(tmp_path: Path, broken: bytes) -> None:
-    directory = RocksDirectory(tmp_path, LANE, SHARDS, KEEP_S)
+    directory = RocksDirectory(tmp_path, LANE, SHARDS, keys.KEEP_S)
     directory.journal.put(keys.journal_key(keys.journal_prefix(LANE, 2), 1), broken)
     directory.close()
     with pytest.raises(Unreadable):
@@ -223,7 +223,7 @@ async def test_a_cancelled_append_does_not_harm_the_next(tmp_path: Path) -> None
 
 
 async def test_bounded_too_many_waiting_writes_are_refused(tmp_path: Path) -> None:
-    directory = RocksDirectory(tmp_path, LANE, SHARDS, KEEP_S)
+    directory = RocksDirectory(tmp_path, LANE, SHARDS, keys.KEEP_S)
     writer = RocksWriter(directory.store, max_waiting=2)
 
     def batch() -> WriteBatch:

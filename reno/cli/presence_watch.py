@@ -50,9 +50,11 @@ class PresenceWatch:
         silence_s = FIRST_FRAME_TIMEOUT_S
         trouble: Trouble | None = None
         try:
-            while isinstance(
-                frame := await asyncio.wait_for(call.read(), silence_s), WatchResponse
-            ):
+            while True:
+                async with asyncio.timeout(silence_s):
+                    frame = await call.read()
+                if not isinstance(frame, WatchResponse):
+                    break
                 self._failures = 0
                 if frame.HasField("alive_interval"):
                     silence_s = max(0.1, 2 * to_ms(frame.alive_interval) / 1000)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -134,14 +134,19 @@ async def test_a_sign_of_life_comes_though_nothing_changes() -> None:
 async def test_bounded_watches_and_members_have_limits() -> None:
     async with (
         presence_role(quick(max_watches=2, max_watched_members=3)) as role,
-        watching(role, ["anna"], ["a", "b", "c"], ["anna", "ben"], ["carl"]) as watchers,
+        AsyncExitStack() as stack,
     ):
-        one, large, two, third = watchers
-        await one.read()
+
+        async def opened(*members: str) -> Watcher:
+            [watcher] = await stack.enter_async_context(watching(role, [*members]))
+            return watcher
+
         full = (grpc.StatusCode.RESOURCE_EXHAUSTED, "FULL")
-        assert await large.end() == full
+        await (await opened("anna")).read()
+        assert await (await opened("a", "b", "c")).end() == full
+        two = await opened("anna", "ben")
         await two.read()
-        assert await third.end() == full
+        assert await (await opened("carl")).end() == full
         two.call.cancel()
         await until(lambda: len(role._watches) == 1)
         assert role._table.watched == {b"\0anna"}

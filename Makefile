@@ -53,6 +53,7 @@ faults: setup
 	$(VENV)/python -m tests.faults --runs $(RUNS) --seed $(SEED) --minutes $(MINUTES) $(if $(SECONDS),--seconds $(SECONDS)) --rate $(RATE) --kills $(KILLS) --shape $(SHAPE) $(if $(MIX),--mix $(MIX)) --jobs $(JOBS) $(if $(REST),--rest)
 
 mutants: setup
+	$(VENV)/python -m tests.simulation.catching
 	$(VENV)/python -m tests.faults.mutants --seed $(SEED) $(MUTANTS)
 
 controls: setup

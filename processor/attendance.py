@@ -51,7 +51,9 @@ class Attendance:
 
     def _is_gone(self, name: str, at_s: float) -> bool:
         last_s = self._last_s.get(name)
-        return last_s is None or at_s - max(last_s, self._sighted_s) >= self._lease_s
+        # Others are silent when one's own beats came meanwhile: where nothing comes any more, nobody is gone for it.
+        now_s = at_s if name == self._me else self._last_s.get(self._me, at_s)
+        return last_s is None or now_s - max(last_s, self._sighted_s) >= self._lease_s
 
     def _forget(self, name: str) -> None:
         self._is_here.pop(name, None)

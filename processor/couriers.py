@@ -1,13 +1,17 @@
-"""Which rows go to which gateway now, and which gateways must be told to read again. Pure: the shell makes the calls and says how they ended."""
+"""Which rows go to which gateway now, and what it is owed of before. Pure: the shell makes the calls and says how they ended."""
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from reno.ports import DeliveryRow, GatewayAddress
 
 MAX_DELIVER_BYTES = 2 * 1024 * 1024
 """Of one request."""
+
+MAX_OWED_ROWS = 1024
+MAX_OWED_BYTES = MAX_DELIVER_BYTES // 2
+"""Of a gateway and shard; beyond either it is owed a resync."""
 
 MAX_COURIERS = 4096
 """Gateways remembered for a shard; the one used longest ago is forgotten first."""
@@ -26,10 +30,31 @@ class Courier:
     gateway: GatewayAddress
     # What was meant for it before this owner knew of it (a crashed owner, a failed look-up) cannot be known.
     resync: bool = True
+    owed: list[DeliveryRow] = field(default_factory=list)
+    """What may not have reached it, each as one of which nobody knows what was before it: only sessions that are concerned read again."""
     suspect: bool = False
     in_flight: bool = False
     unanswered: int = 0
     retry_at_s: float = 0.0
+
+    def is_free(self, now_s: float) -> bool:
+        """It can be called."""
+        return not self.in_flight and now_s >= self.retry_at_s
+
+    def owe(self, rows: Sequence[DeliveryRow], *, earlier: bool = False) -> None:
+        """`earlier` than all that is owed, or later."""
+        if self.resync:
+            return
+        unlinked = [replace(row, previous=None) for row in rows]
+        self.owed = unlinked + self.owed if earlier else self.owed + unlinked
+        owed_bytes = sum(len(row.row) for row in self.owed)
+        if len(self.owed) > MAX_OWED_ROWS or owed_bytes > MAX_OWED_BYTES:
+            self.owe_all()
+
+    def owe_all(self) -> None:
+        """All sessions of the shard read again."""
+        self.resync = True
+        self.owed = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +68,7 @@ class Dispatch:
 
 
 class Couriers:
-    """One shard's. One call in flight a gateway; whatever does not reach it is covered by a resync that does."""
+    """One shard's. One call in flight a gateway; what does not reach it is handed over again, or covered by a resync."""
 
     def __init__(self, retry_s: float, max_couriers: int = MAX_COURIERS) -> None:
         self._retry_s = retry_s
@@ -55,25 +80,27 @@ class Couriers:
 
     @property
     def owing(self) -> bool:
-        """Some gateway must be told to read again, or its call may yet fail: `plan` wants to be asked again after retry_s."""
-        return any(courier.resync or courier.suspect for courier in self._by_gateway.values())
+        """Some gateway is owed something, or its call may yet fail: `plan` wants to be asked again after retry_s."""
+        return any(
+            courier.resync or courier.owed or courier.suspect
+            for courier in self._by_gateway.values()
+        )
 
     def plan(
         self, rows_by_gateway: Mapping[GatewayAddress, Sequence[DeliveryRow]], now_s: float
     ) -> list[Dispatch]:
-        """Every dispatch must be made, and its end told. Gateways that are owed a resync get one without rows. A suspect one is called every retry_s at most, its rows meanwhile are dropped."""
+        """Every dispatch must be made, and its end told. Gateways that are owed something get it without new rows too. A suspect one is called every retry_s at most."""
         for gateway in self._live(rows_by_gateway):
             courier = self._by_gateway.setdefault(gateway, Courier(gateway))
             self._by_gateway.move_to_end(gateway)
-            if courier.in_flight:
-                courier.resync = True
+            if not courier.is_free(now_s):
+                courier.owe(rows_by_gateway[gateway])
         self._forget_unused()
         return [
             self._begin(courier, rows_by_gateway.get(gateway, ()))
             for gateway, courier in self._by_gateway.items()
-            if not courier.in_flight
-            and now_s >= courier.retry_at_s
-            and (courier.resync or rows_by_gateway.get(gateway))
+            if courier.is_free(now_s)
+            and (courier.resync or courier.owed or rows_by_gateway.get(gateway))
         ]
 
     def answered(self, dispatch: Dispatch) -> None:
@@ -87,7 +114,11 @@ class Couriers:
         """Some of it may not have arrived."""
         courier = dispatch.courier
         courier.in_flight = False
-        courier.suspect = courier.resync = True
+        courier.suspect = True
+        if dispatch.resync:
+            courier.owe_all()
+        else:
+            courier.owe(dispatch.rows, earlier=True)
         courier.unanswered += 1
         courier.retry_at_s = now_s + self._retry_s
         if courier.unanswered >= FORGET_AFTER:
@@ -101,12 +132,13 @@ class Couriers:
     def missed(self) -> None:
         """Nobody could say where some rows belong."""
         for courier in self._by_gateway.values():
-            courier.resync = True
+            courier.owe_all()
 
     def _begin(self, courier: Courier, rows: Sequence[DeliveryRow]) -> Dispatch:
-        dispatch = Dispatch(courier, rows, courier.resync, courier.suspect)
+        dispatch = Dispatch(courier, [*courier.owed, *rows], courier.resync, courier.suspect)
         courier.in_flight = True
         courier.resync = False
+        courier.owed = []
         return dispatch
 
     def _live(self, gateways: Mapping[GatewayAddress, object]) -> list[GatewayAddress]:

@@ -58,7 +58,7 @@ class Delivery:
         return bool(self._unlocated) or self._couriers.owing
 
     async def deliver(self, rows: Sequence[Deliverable]) -> None:
-        """Stored rows, in log order. Returns when every gateway has them or is owed a resync."""
+        """Stored rows, in log order. Returns when every gateway has them or is owed them."""
         previous = self._previous.chain(rows)
         members: Members = {}
         for row in rows:
@@ -82,7 +82,7 @@ class Delivery:
         await self._hand_over(rows_by_gateway)
 
     async def mend(self) -> None:
-        """Looks up again who could not be looked up, and sends the resyncs that are owed."""
+        """Looks up again who could not be looked up, and hands over what gateways are owed."""
         holders = await self._look_up({}) if self._unlocated else {}
         if holders is not None:
             await self._hand_over(_no_rows(holders))

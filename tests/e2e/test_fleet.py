@@ -28,7 +28,7 @@ from tests.servers.cassandra_ring import CassandraRing
 SECONDS = int(os.environ.get("FLEET_SECONDS", "20"))
 EVENTS_PER_S = int(os.environ.get("FLEET_EVENTS_PER_S", "1000"))
 KILL_EVERY_S = 5.0
-LESS_PER_S = 400
+LESS_PER_S = 200
 """While the inbox is broken."""
 
 LARGE = b"x" * 30_000

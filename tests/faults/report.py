@@ -1,7 +1,6 @@
-"""The page of results: python -m tests.faults.report [RUNS [MUTANTS [CONTROLS]]], directories of what `make faults`, `make mutants` and `make controls` left."""
+"""The page of results: python -m tests.faults.report, from what `make faults`, `make mutants` and `make controls` left in build/."""
 
 import json
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -46,14 +45,19 @@ UNTESTED = """
 Table = Sequence[Mapping[str, Any]]
 
 
-def page(runs: Table, mutants: Table, controls: Table = ()) -> str:
+def page(runs: Table, mutants: Table, controls: Table = (), simulated: Table = ()) -> str:
     parts = [HEAD, "## Runs\n", _runs(runs), "\n## Recovery\n", _recovery(runs)]
     parts += ["\n## Fail points\n", _fail_points(runs)]
     parts += ["\n## Conditions\n", _conditions(runs), "\n## Memory\n", _memory(runs)]
     if controls:
         parts += ["\n## Negative controls\n", _controls(controls)]
     if mutants:
-        parts += ["\n## Wrong products\n", _mutants(mutants)]
+        parts += ["\n## Wrong products\n", "Under fire:\n", _mutants(mutants)]
+    if simulated:
+        parts += [
+            "\nIn the simulation, where a mistake that shows in few histories begins near one that shows it:\n"
+        ]
+        parts += [_simulated(simulated)]
     return "\n".join((*parts, UNTESTED.rstrip())) + "\n"
 
 
@@ -215,6 +219,19 @@ def _mutants(mutants: Sequence[Mapping[str, Any]]) -> str:
     return _table(("wrong product", "caught as (times)", "in run"), rows)
 
 
+def _simulated(mutants: Sequence[Mapping[str, Any]]) -> str:
+    rows = [
+        (
+            one["what"],
+            one["why"].replace("|", " ") or "**not caught**",
+            "" if one["seed"] is None else str(one["seed"] - one["from_seed"] + 1),
+            str(one["from_seed"]),
+        )
+        for one in mutants
+    ]
+    return _table(("wrong product", "caught as", "in history", "from seed"), rows)
+
+
 def _quantile(values: Sequence[int], q: float) -> int:
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(q * len(ordered)))]
@@ -231,13 +248,8 @@ def _read(directory: Path) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Writes the page."""
-    places = [Path(place) for place in sys.argv[1:]] or [
-        Path("build/faults"),
-        Path("build/mutants"),
-        Path("build/controls"),
-    ]
-    runs, *others = [_read(place) for place in places]
-    PAGE.write_text(page(runs, *others or [[]]), encoding="utf-8")
+    left = ("faults", "mutants", "controls", "simulated-mutants")
+    PAGE.write_text(page(*(_read(Path("build") / each) for each in left)), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -37,9 +37,10 @@ def test_who_comes_listens_and_then_says_that_it_is_here() -> None:
 
 def test_who_is_silent_for_a_lease_is_gone() -> None:
     heard = here("a")
-    heard.heard(Beat(ME, Word.HERE), 4.0)
-    assert heard.living(4.9) == {ME, "a"}
-    assert heard.living(5.0) == {ME}
+    heard.heard(Beat(ME, Word.HERE), 4.9)
+    assert heard.living(6.0) == {ME, "a"}, "nothing came lately, from nobody"
+    heard.heard(Beat(ME, Word.HERE), 6.0)
+    assert heard.living(6.0) == {ME}
 
 
 def test_who_says_goodbye_is_gone_at_once() -> None:
@@ -57,13 +58,14 @@ def test_who_does_not_hear_himself_knows_nothing_and_blames_nobody() -> None:
     heard.heard(Beat("b", Word.COMING), 60.1)
     heard.heard(Beat(ME, Word.HERE), 61.5)
     assert heard.living(61.5) == {ME, "a", "b", "c"}, "nobody moves when all come back at once"
-    heard.heard(Beat(ME, Word.HERE), 62.5)
+    heard.heard(Beat(ME, Word.HERE), 63.0)
     assert heard.living(63.0) == {ME, "b"}
 
 
 def test_who_was_gone_and_comes_again_counts_when_it_says_so() -> None:
     heard = here("a")
     heard.heard(Beat(ME, Word.HERE), 4.0)
+    heard.heard(Beat(ME, Word.HERE), 5.5)
     heard.heard(Beat("a", Word.COMING), 6.0)
     assert heard.living(6.0) == {ME}
     heard.heard(Beat("a", Word.HERE), 6.5)

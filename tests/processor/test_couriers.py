@@ -1,5 +1,6 @@
-"""Promises: Isolated, and that every lost Deliver is covered by a resync."""
+"""Promises: Isolated, and that every lost Deliver is made up for."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -11,7 +12,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from processor.couriers import FORGET_AFTER, Couriers, Dispatch, requests_of
+from processor.couriers import (
+    FORGET_AFTER,
+    MAX_OWED_BYTES,
+    MAX_OWED_ROWS,
+    Couriers,
+    Dispatch,
+    requests_of,
+)
 from reno.ports import DeliveryRow, GatewayAddress
 
 GATEWAYS = [GatewayAddress(name, 1, f"{name}:1") for name in ("g1", "g2", "g3")]
@@ -47,6 +55,8 @@ class CouriersMachine(RuleBasedStateMachine):
         for dispatch in plan:
             gateway = dispatch.courier.gateway
             assert gateway not in self.in_flight, "one call in flight a gateway"
+            positions = [row.position for row in dispatch.rows]
+            assert positions == sorted(set(positions))
             covers = (
                 set(self.uncovered[gateway])
                 if dispatch.resync
@@ -67,9 +77,10 @@ class CouriersMachine(RuleBasedStateMachine):
         gateway = data.draw(st.sampled_from(sorted(self.in_flight, key=lambda g: g.gateway_id)))
         dispatch, covers = self.in_flight.pop(gateway)
         if took or answers:
-            rows = [row.position for row in dispatch.rows]
-            assert not self.taken[gateway] or not rows or self.taken[gateway][-1] < rows[0]
-            self.taken[gateway] += rows
+            for row in dispatch.rows:
+                # As a session does: what it has is there already, and what nobody links to it is read for.
+                if row.position > max(self.taken[gateway], default=0):
+                    self.taken[gateway].append(row.position)
         if answers:
             self.uncovered[gateway] -= covers
             self.couriers.answered(dispatch)
@@ -119,15 +130,38 @@ def test_a_suspect_gateway_is_called_in_the_background_and_seldom() -> None:
     couriers.unanswered(dispatch, 0.25)
     assert couriers.plan({GATEWAYS[0]: [row_at(3)]}, 0.5) == []
     (dispatch,) = couriers.plan({GATEWAYS[0]: [row_at(4)]}, 0.75)
-    assert dispatch.resync
+    assert [row.position for row in dispatch.rows] == [2, 3, 4]
     assert dispatch.background
     assert couriers.plan({GATEWAYS[0]: [row_at(5)]}, 0.8) == []
     couriers.answered(dispatch)
-    # Row 5 was dropped while the call was in flight.
+    # Row 5 came while the call was in flight.
     (dispatch,) = couriers.plan({}, 0.9)
+    assert [row.position for row in dispatch.rows] == [5]
+    assert not dispatch.resync
+    assert not dispatch.background
+
+
+def test_only_whom_missed_rows_concern_reads_again() -> None:
+    """What is handed over again says that nobody knows what was before it."""
+    couriers = Couriers(RETRY_S)
+    known(couriers, GATEWAYS[0])
+    (dispatch,) = couriers.plan({GATEWAYS[0]: [DeliveryRow(2, 1, b"")]}, 0.0)
+    couriers.unanswered(dispatch, 0.25)
+    (dispatch,) = couriers.plan({GATEWAYS[0]: [DeliveryRow(3, 2, b"")]}, 1.0)
+    assert list(dispatch.rows) == [DeliveryRow(2, None, b""), DeliveryRow(3, 2, b"")]
+    assert not dispatch.resync
+
+
+@pytest.mark.parametrize(("rows", "size"), [(MAX_OWED_ROWS + 1, 1), (2, MAX_OWED_BYTES // 2 + 1)])
+def test_bounded_more_than_a_gateway_may_be_owed_is_a_resync(rows: int, size: int) -> None:
+    couriers = Couriers(RETRY_S)
+    known(couriers, GATEWAYS[0])
+    missed = [row_at(position, size) for position in range(2, 2 + rows)]
+    (dispatch,) = couriers.plan({GATEWAYS[0]: missed}, 0.0)
+    couriers.unanswered(dispatch, 0.25)
+    (dispatch,) = couriers.plan({}, 1.0)
     assert dispatch.resync
     assert not dispatch.rows
-    assert not dispatch.background
 
 
 def test_fenced_means_forgotten_and_an_older_epoch_is_not_called() -> None:

@@ -60,7 +60,7 @@ def _purged_before_stored() -> None:
     def make(read: Any) -> Any:
         async def reading(self: Any, shard: Any, from_sequence: int) -> AsyncIterator[Any]:
             async for batch in read(self, shard, from_sequence):
-                await self.purge(shard, batch[-1].sequence)
+                await self.purge(shard, batch[-1].sequence, batch[-1].reading)
                 yield batch
 
         return reading

@@ -10,13 +10,10 @@ import grpc
 
 from reno.adapters.channels import open_channel
 from reno.cli.doors import Metadata, Trouble, trouble_of
-from reno.cli.reconnecting import Next, after, delay_s
+from reno.cli.reconnecting import FIRST_FRAME_TIMEOUT_S, Next, after, delay_s
 from reno.v1.presence_service_pb2 import MemberPresence, WatchRequest, WatchResponse
 from reno.v1.presence_service_pb2_grpc import PresenceServiceStub
 from reno.wire.clock import to_ms
-
-FIRST_FRAME_TIMEOUT_S = 15.0
-"""Until the server has named its interval."""
 
 
 class PresenceWatch:
@@ -70,9 +67,8 @@ class PresenceWatch:
         finally:
             call.cancel()
         self._failures += 1
-        wait_s = max(
-            delay_s(self._failures, random.random()), (trouble and trouble.retry_after_s) or 0.0
-        )
+        retry_after_s = trouble.retry_after_s if trouble else None
+        wait_s = delay_s(self._failures, random.random(), retry_after_s)
         print(f"-- {why}; again in {wait_s:.1f} s", file=sys.stderr, flush=True)
         return wait_s
 

@@ -1,4 +1,4 @@
-"""When a device in the terminal comes back, and when it does not. Pure."""
+"""When a device or a watcher in the terminal comes back, and when it does not. Pure."""
 
 from enum import Enum
 
@@ -6,6 +6,8 @@ import grpc
 
 FIRST_DELAY_S = 0.2
 LONGEST_DELAY_S = 10.0
+FIRST_FRAME_TIMEOUT_S = 15.0
+"""Until the server has named the interval of its signs of life."""
 
 
 class Next(Enum):
@@ -36,7 +38,7 @@ def after(code: grpc.StatusCode) -> Next:
     return Next.COME_BACK if code in _COME_BACK else Next.GIVE_UP
 
 
-def delay_s(failures: int, luck: float) -> float:
-    """Before the next try after so many failures in a row (1 is the first); luck in [0, 1) spreads devices over the second half of it."""
+def delay_s(failures: int, luck: float, retry_after_s: float | None = None) -> float:
+    """Before the next try after so many failures in a row (1 is the first), and not before the server said; luck in [0, 1) spreads devices over the second half of it."""
     longest = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2.0 ** min(failures - 1, 16))
-    return float(longest * (0.5 + luck / 2))
+    return max(float(longest * (0.5 + luck / 2)), retry_after_s or 0.0)

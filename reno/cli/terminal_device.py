@@ -16,13 +16,10 @@ from reno.cli.cursor_file import CursorFile
 from reno.cli.doors import Metadata, Trouble, trouble_of
 from reno.cli.fault import Fault
 from reno.cli.notification_lines import as_json, as_text, gap_json, gap_text, words_of
-from reno.cli.reconnecting import Next, after, delay_s
+from reno.cli.reconnecting import FIRST_FRAME_TIMEOUT_S, Next, after, delay_s
 from reno.v1.notification_service_pb2 import StartAt, SubscribeRequest, SubscribeResponse
 from reno.v1.notification_service_pb2_grpc import NotificationServiceStub
 from reno.wire.clock import to_ms
-
-FIRST_FRAME_TIMEOUT_S = 15.0
-"""Until the server has named its checkpoint interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +135,10 @@ class TerminalDevice:
 
     def _wait_s(self, broken: _Broken) -> float:
         self._failures += 1
-        wait_s = delay_s(self._failures, random.random())
-        if broken.trouble is not None and broken.trouble.retry_after_s is not None:
-            wait_s = max(wait_s, broken.trouble.retry_after_s)
         if self._return_at_s is not None:
-            wait_s = max(0.0, self._return_at_s - time.monotonic())
-        return wait_s
+            return max(0.0, self._return_at_s - time.monotonic())
+        retry_after_s = broken.trouble.retry_after_s if broken.trouble else None
+        return delay_s(self._failures, random.random(), retry_after_s)
 
     def _take(self, frame: SubscribeResponse) -> None:
         """Prints, then keeps the cursor."""

@@ -25,3 +25,9 @@ def test_every_status_has_a_next() -> None:
     assert grpc.StatusCode.PERMISSION_DENIED in give_up
     assert after(grpc.StatusCode.UNAVAILABLE) is Next.COME_BACK
     assert after(grpc.StatusCode.RESOURCE_EXHAUSTED) is Next.COME_BACK
+
+
+@given(st.integers(1, 10_000), luck)
+def test_nobody_comes_back_before_the_server_said(failures: int, luck: float) -> None:
+    assert delay_s(failures, luck, 60.0) == 60.0
+    assert delay_s(failures, luck, 0.0) == delay_s(failures, luck)

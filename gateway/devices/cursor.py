@@ -56,7 +56,7 @@ class Cursor:
     @classmethod
     def open(cls, text: str, device: Device) -> Self:
         """Raises CallerFault (CURSOR_MALFORMED) and NotAllowed (CURSOR_FOREIGN)."""
-        cursor = cls._parse(text)
+        cursor = cls.parse(text)
         if cursor.owner != owner_of(device):
             raise NotAllowed(
                 Reason.CURSOR_FOREIGN, "the cursor belongs to another device", field="cursor"
@@ -64,7 +64,8 @@ class Cursor:
         return cursor
 
     @classmethod
-    def _parse(cls, text: str) -> Self:
+    def parse(cls, text: str) -> Self:
+        """Whosever it is. Raises CallerFault (CURSOR_MALFORMED)."""
         sealed = _decode(text)
         if len(sealed) != _LENGTH:
             raise _malformed()

@@ -48,6 +48,7 @@ class Broken(StrEnum):
     EXPIRED_SHOWN = "Fresh: expired-shown"
     FOREIGN = "Private: foreign"
     NOT_TARGETED = "Private: not-targeted"
+    CURSOR_FOREIGN = "Private: cursor-foreign"
     INVENTED = "Private: invented"
     REFUSED_SHOWN = "Private: refused-shown"
     ALTERED = "Private: altered"
@@ -156,6 +157,8 @@ def private(
             verdict.say(Broken.REFUSED_SHOWN, f"{reader.name} saw {an_id}")
     for an_id in reader.altered:
         verdict.say(Broken.ALTERED, f"{reader.name} saw {an_id}")
+    if reader.foreign_cursors:
+        verdict.say(Broken.CURSOR_FOREIGN, f"{reader.name}, {reader.foreign_cursors} times")
 
 
 def once(

@@ -108,6 +108,7 @@ class Reader:
     seen: dict[str, int] = field(default_factory=dict)
     """Ids with the number of the row that showed them first, from 1 on."""
     altered: list[str] = field(default_factory=list)
+    foreign_cursors: int = 0
     rows: int = 0
 
     def is_aimed_at(self, aim: str) -> bool:
@@ -178,6 +179,8 @@ def read_reader(path: Path, events: dict[str, Event]) -> Reader:
                 frame.gap = Gap(words[1], lanes, int(words[3]) or frame.wall)
             elif kind == "X":
                 steps.append(f"X {words[3]}")
+            elif kind == "Y":
+                reader.foreign_cursors += 1
             elif kind == "Z":
                 reader.altered.append(words[1])
             else:

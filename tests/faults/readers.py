@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from gateway.devices.cursor import Cursor
+from gateway.devices.cursor import Cursor, owner_of
 from reno.domain.identity import Device
 from reno.domain.member import NO_TENANT
 from reno.domain.priority import LANES
@@ -97,7 +97,7 @@ class DeviceLog:
         """Told of every notification's id."""
         self.random = random.Random(f"{name}/{member}/{device}")
         self.metadata = as_device(member, device, device_class)
-        self._identity = Device(NO_TENANT, member, device, device_class)
+        self._owner = owner_of(Device(NO_TENANT, member, device, device_class))
         self._log = OpLog(directory, f"read-{name}")
         self._log.line(f"H {member} {device} {device_class}")
         self._kept = ""
@@ -133,10 +133,12 @@ class DeviceLog:
         if not frame.cursor:
             return
         flags = ("c" if caught_up else "") + ("m" if frame.missing else "")
-        opened = Cursor.open(frame.cursor, self._identity)
+        opened = Cursor.parse(frame.cursor)
         high, medium, low = (opened.positions[lane] for lane in LANES)
         write = self._log.line
         write(f"F {clocks()} {opened.issued_at_ms} {high} {medium} {low} {flags or '-'}")
+        if opened.owner != self._owner:
+            write("Y")
         if frame.HasField("gap"):
             write(_gap(frame.gap))
         for one in frame.notifications:

@@ -293,6 +293,10 @@ BAD: dict[str, tuple[Broken, Logs]] = {
         {"b": (*SENT, sent(4, kind="R", end="STALE")), "tv": (*ALL, frame(4, got(4), cursor=400))},
     ),
     "other bytes": (Broken.ALTERED, {"b": SENT, "tv": (*ALL[:2], "Z e2", KEPT)}),
+    "another device's cursor": (
+        Broken.CURSOR_FOREIGN,
+        {"b": SENT, "tv": (*ALL, frame(4, "Y", cursor=300), KEPT)},
+    ),
     "the cursor goes back": (
         Broken.CURSOR_BACKWARDS,
         {"b": SENT, "tv": (*ALL, frame(4, cursor=200))},

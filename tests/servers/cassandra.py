@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -16,10 +15,10 @@ from cassandra.cluster import Cluster, Session  # type: ignore[import-untyped]
 from reno.adapters import cassandra_schema
 from reno.config.cassandra_settings import CassandraSettings
 from tests.servers.nats import free_port
+from tests.servers.process import ServerProcess
 
 ROOT = Path(__file__).parents[2]
 START_TIMEOUT_S = 200.0
-STOP_TIMEOUT_S = 30.0
 TABLES = ("rows", "journal", "marks", "acknowledged", "lanes")
 
 
@@ -31,8 +30,10 @@ def require_cassandra() -> None:
     subprocess.run([ROOT / "scripts" / "cassandra-jars"], check=True, stdout=subprocess.DEVNULL)
 
 
-class CassandraNode:
+class CassandraNode(ServerProcess):
     """One node with a directory of its own; it keeps ports and data over kill and start."""
+
+    STOP_TIMEOUT_S = 30.0
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class CassandraNode:
         own: str = "",
     ) -> None:
         """`own`: YAML beside the template's."""
+        super().__init__()
         self.directory = directory
         self.address = address
         self.port = port or free_port()
@@ -53,7 +55,6 @@ class CassandraNode:
         self._seeds = seeds or f"{address}:{self.storage_port}"
         self._own = own
         self._options = ("-XX:TieredStopAtLevel=1", *options)
-        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def contact_point(self) -> str:
@@ -72,66 +73,27 @@ class CassandraNode:
 
     def start(self) -> None:
         """Does not wait; see `wait_ready`."""
-        assert self._process is None, "already started"
         self.directory.mkdir(parents=True, exist_ok=True)
         (self.directory / "own.yaml").write_text(self._own)
-        with (self.directory / "cassandra.log").open("ab") as out:
-            self._process = subprocess.Popen(
-                [
-                    *(ROOT / "scripts" / "cassandra", self.directory, self.address),
-                    *(str(self.port), str(self.storage_port), self._seeds, *self._options),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                # What Java unpacks there stays when it is killed.
-                env={**os.environ, "TMPDIR": str(self.directory)},
-            )
+        self._launch(
+            [
+                *(ROOT / "scripts" / "cassandra", self.directory, self.address),
+                *(str(self.port), str(self.storage_port), self._seeds, *self._options),
+            ],
+            self.directory / "cassandra.log",
+            # What Java unpacks there stays when it is killed.
+            {**os.environ, "TMPDIR": str(self.directory)},
+        )
 
     def wait_ready(self) -> None:
         """Raises AssertionError with the end of its log when it does not answer in time."""
-        assert self._process is not None
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._listens():
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            if self._running.poll() is not None or time.monotonic() > deadline:
                 self.kill()
                 log = (self.directory / "cassandra.log").read_text()[-3000:]
                 raise AssertionError(f"Cassandra did not start:\n{log}")
             time.sleep(0.1)
-
-    @property
-    def pid(self) -> int:
-        """Of the process that runs now."""
-        assert self._process is not None
-        return self._process.pid
-
-    @property
-    def is_running(self) -> bool:
-        """Also while it is frozen."""
-        return self._process is not None
-
-    def kill(self) -> None:
-        """kill -9; idempotent."""
-        self._end(signal.SIGKILL)
-
-    def stop(self) -> None:
-        """An orderly end; idempotent."""
-        self._end(signal.SIGTERM)
-
-    def _end(self, how: signal.Signals) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            process.send_signal(how)
-            process.wait(STOP_TIMEOUT_S)
-
-    def freeze(self) -> None:
-        """The node answers nothing, and its sockets stay open."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
 
     def _listens(self) -> bool:
         with socket.socket() as probe:

@@ -3,9 +3,7 @@
 import json
 import os
 import random
-import signal
 import socket
-import subprocess
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -19,9 +17,9 @@ from reno.adapters.nats_connection import NatsConnection
 from reno.adapters.nats_server import command, render_config
 from reno.cli.ports import is_free
 from reno.config.settings import LogSettings
+from tests.servers.process import ServerProcess
 
 START_TIMEOUT_S = 20.0
-STOP_TIMEOUT_S = 10.0
 _direct = build_opener(ProxyHandler({}))
 
 
@@ -48,7 +46,7 @@ def free_port() -> int:
             return port
 
 
-class NatsProcess:
+class NatsProcess(ServerProcess):
     """A server with its own directory; it keeps ports and data over kill and start."""
 
     def __init__(
@@ -62,6 +60,7 @@ class NatsProcess:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         """`more` is added to its configuration, `environment` to its environment."""
+        super().__init__()
         self.directory = directory
         self.port = free_port()
         self.monitor_port = free_port()
@@ -72,7 +71,6 @@ class NatsProcess:
         self._max_file_store = max_file_store
         self.prefix: Sequence[str] = ()
         """Of its command line, from its next start on."""
-        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -98,17 +96,15 @@ class NatsProcess:
     def start(self) -> None:
         """Returns when the server is ready; raises AssertionError with its log when it is not in time."""
         log = self.launch()
-        assert self._process is not None
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._is_ready():
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            if self._running.poll() is not None or time.monotonic() > deadline:
                 self.kill()
                 raise AssertionError(f"nats-server did not start:\n{log.read_text()}")
             time.sleep(0.02)
 
     def launch(self) -> Path:
         """Does not wait; where it logs to."""
-        assert self._process is None, "already started"
         self.directory.mkdir(parents=True, exist_ok=True)
         config = self.directory / "nats.conf"
         config.write_text(
@@ -124,50 +120,8 @@ class NatsProcess:
             )
         )
         log = self.directory / "nats.log"
-        with log.open("ab") as out:
-            self._process = subprocess.Popen(
-                [*self.prefix, *command(config)], stdout=out, stderr=out, env=self._environment
-            )
+        self._launch([*self.prefix, *command(config)], log, self._environment)
         return log
-
-    def kill(self) -> None:
-        """kill -9; idempotent."""
-        self._end(signal.SIGKILL)
-
-    def stop(self) -> None:
-        """An orderly end; idempotent."""
-        self._end(signal.SIGTERM)
-
-    @property
-    def pid(self) -> int:
-        """Of the process that runs now."""
-        assert self._process is not None
-        return self._process.pid
-
-    @property
-    def is_running(self) -> bool:
-        """Also while it is frozen."""
-        return self._process is not None
-
-    def freeze(self) -> None:
-        """The server answers nothing, and its sockets stay open."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
-
-    def _end(self, how: signal.Signals) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.send_signal(how)
-        try:
-            process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(STOP_TIMEOUT_S)
 
     def _is_ready(self) -> bool:
         try:

@@ -16,6 +16,9 @@ from tests.servers.proxy import ProxyThread, TcpProxy
 
 PROGRAM = "tests.faults.launcher"
 LOOK_S, SILENCE_S = 5.0, 5.0
+PAGE_ROWS = 20
+"""So few that a device which comes back is often cut off between two frames of what it missed."""
+
 MESH, CASSANDRA = "mesh", "cassandra"
 
 
@@ -186,6 +189,7 @@ class Layout:
             "RENO_GATEWAY__LOOK_INTERVAL_S": str(LOOK_S),
             "RENO_GATEWAY__CHECKPOINT_INTERVAL_S": str(SILENCE_S / 2),
             "RENO_GATEWAY__STALLED_AFTER_S": "3",
+            "RENO_GATEWAY__MAX_PAGE_ROWS": str(PAGE_ROWS),
             "RENO_GATEWAY__DRAIN_SPREAD_S": "1",
             "RENO_SERVER__DRAIN_S": "5",
             **self._shape.environment,

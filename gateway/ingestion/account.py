@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from logging import DEBUG, INFO
 
 import structlog
 from opentelemetry.trace import SpanKind
@@ -23,14 +24,17 @@ def account_refusals(results: Results, events: Sequence[Event], call_traceparent
     """Counts and logs what was not accepted; what was is counted where the log confirmed it."""
     counts: Counter[tuple[Reason, str]] = Counter()
     said: set[Reason] = set()
-    for event, priority, answer in zip(events, results.priorities, results.answers, strict=True):
-        if not isinstance(answer, Refusal):
-            continue
-        counts[answer.reason, _word(priority)] += 1
+    for index in results.refused:
+        event, answer = events[index], results.answers[index]
+        assert isinstance(answer, Refusal)
+        counts[answer.reason, _word(results.priorities[index])] += 1
         # A batch that is refused as a whole must not drown the log: one line a reason, the others for who debugs.
-        say = _log.debug if answer.reason in said else _log.info
+        level = DEBUG if answer.reason in said else INFO
         said.add(answer.reason)
-        say(
+        if not _log.is_enabled_for(level):
+            continue
+        _log.log(
+            level,
             "event refused",
             event_id=event.id,
             trace_id=traces.trace_id(event.traceparent or call_traceparent),

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from itertools import count as counting
+from itertools import islice
 
 from gateway.ingestion.admission import Admission
 from gateway.ingestion.committing import Answer
@@ -17,7 +19,7 @@ class Pending:
     def __init__(self, admission: Admission) -> None:
         self._priorities = admission.priorities
         self._answers: dict[int, int | Refusal] = dict(admission.refusals)
-        self._refused = bool(self._answers)
+        self._refused = list(admission.refusals)
         self._open = len(admission.priorities) - len(self._answers)
         self._answered: asyncio.Future[Results] = asyncio.get_running_loop().create_future()
         self._close_if_whole()
@@ -36,20 +38,19 @@ class Pending:
         following = iter(indexes)
 
         def answer(count: int, first_position: int, refusal: Refusal | None) -> None:
-            places = range(first_position, first_position + count)
-            # The places come first: zip must not take an index that it has no place for.
-            for position, index in zip(places, following, strict=False):
-                self._answers[index] = position if refusal is None else refusal
-            self._refused |= refusal is not None
+            answered = list(islice(following, count))
+            if refusal is not None:
+                self.refuse(answered, refusal)
+                return
+            self._answers.update(zip(answered, counting(first_position), strict=False))
             self._close(count)
 
         return answer
 
     def refuse(self, indexes: Sequence[int], refusal: Refusal) -> None:
-        """Events that no shard took."""
-        self._refused = True
-        for index in indexes:
-            self._answers[index] = refusal
+        """Events that no shard took, or that the log did not confirm."""
+        self._refused += indexes
+        self._answers.update(dict.fromkeys(indexes, refusal))
         self._close(len(indexes))
 
     def _close(self, count: int) -> None:
@@ -58,6 +59,5 @@ class Pending:
 
     def _close_if_whole(self) -> None:
         if self._open == 0:
-            answers = self._answers
-            in_order = [answers[index] for index in range(len(self._priorities))]
-            self._answered.set_result(Results(self._priorities, in_order, self._refused))
+            in_order = list(map(self._answers.__getitem__, range(len(self._priorities))))
+            self._answered.set_result(Results(self._priorities, in_order, sorted(self._refused)))

@@ -20,8 +20,8 @@ class Results:
 
     priorities: Sequence[Priority | None]
     answers: Sequence[int | Refusal]
-    refused: bool
-    """False: every event was accepted."""
+    refused: Sequence[int]
+    """Which were not accepted, by index."""
 
 
 def batch_response(results: Results) -> contract.PublishBatchResponse:

@@ -16,7 +16,7 @@ RESULTS = Results(
         Refusal(Reason.UNCERTAIN, "again", retry_after_s=1.5),
         8192,
     ],
-    True,
+    [1, 2],
 )
 
 

@@ -11,10 +11,11 @@ from reno.v1.notification_service_pb2_grpc import NotificationServiceStub
 from tests.faults import probes
 from tests.faults.backends import Backend
 from tests.faults.calls import connected
+from tests.faults.device_log import DeviceLog, Habits
 from tests.faults.ground import Ground
 from tests.faults.layout import SILENCE_S
 from tests.faults.oplog import OpLog
-from tests.faults.readers import DeviceLog, Habits, Puller, Subscriber
+from tests.faults.readers import Puller, Subscriber
 from tests.faults.traffic import CLASSES, Choice, Sent, required
 
 LEAST_BATCH, BATCHES_PER_S = 20, 20

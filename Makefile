@@ -50,7 +50,7 @@ properties: setup
 	EXAMPLES=$(EXAMPLES) $(VENV)/python -m pytest -n 2 --timeout=0 -p tests.house.examples $$($(VENV)/python -m tests.house.examples)
 
 faults: setup
-	$(VENV)/python -m tests.faults --runs $(RUNS) --seed $(SEED) --minutes $(MINUTES) $(if $(SECONDS),--seconds $(SECONDS)) --rate $(RATE) --kills $(KILLS) --shape $(SHAPE) $(if $(MIX),--mix $(MIX)) --jobs $(JOBS) $(if $(REST),--rest)
+	$(VENV)/python -m tests.faults --runs $(RUNS) --seed $(SEED) --minutes $(MINUTES) $(if $(SECONDS),--seconds $(SECONDS)) --rate $(RATE) --kills $(KILLS) --shape $(SHAPE) $(if $(MIX),--mix $(MIX)) --jobs $(JOBS) $(if $(RESULTS),--results $(RESULTS)) $(if $(REST),--rest)
 
 mutants: setup
 	$(VENV)/python -m tests.simulation.catching

@@ -20,6 +20,7 @@ each acknowledgement and each notification; a checker that knows nothing else (`
 ```
 make faults RUNS=20 SEED=1       runs, one seed after the other; SECONDS=60 RATE=500 KILLS=5 MIX=kill,freeze=2,... SHAPE=fleet each
 make faults RUNS=20 SEED=1 REST=1    those of them that have no result yet; JOBS=2 makes them two at a time
+make faults RUNS=20 RESULTS=build/recovery    runs that have the machine to themselves: recovery is told by them, where there are any
 make mutants                     runs of wrong products: each must be called wrong
 make controls                    runs that must be called wrong, each beside one that must not
 make faults-page                 this page, from what all of them left in build/
@@ -45,8 +46,16 @@ UNTESTED = """
 Table = Sequence[Mapping[str, Any]]
 
 
-def page(runs: Table, mutants: Table, controls: Table = (), simulated: Table = ()) -> str:
-    parts = [HEAD, "## Runs\n", _runs(runs), "\n## Recovery\n", _recovery(runs)]
+def page(
+    runs: Table,
+    mutants: Table,
+    controls: Table = (),
+    simulated: Table = (),
+    undisturbed: Table = (),
+) -> str:
+    """`undisturbed`: runs that had the machine to themselves."""
+    parts = [HEAD, "## Runs\n", _runs(runs), "\n## Recovery\n"]
+    parts += [_recovery(undisturbed or runs, is_undisturbed=bool(undisturbed))]
     parts += ["\n## Fail points\n", _fail_points(runs)]
     parts += ["\n## Conditions\n", _conditions(runs), "\n## Memory\n", _memory(runs)]
     if controls:
@@ -136,7 +145,7 @@ def _named(broken: Mapping[str, int]) -> Iterable[str]:
     return (f"{what} ({number})" for what, number in broken.items())
 
 
-def _recovery(runs: Sequence[Mapping[str, Any]]) -> str:
+def _recovery(runs: Sequence[Mapping[str, Any]], *, is_undisturbed: bool) -> str:
     """Quantiles over all faults of a kind, and of kills by target."""
     found: dict[str, list[int]] = defaultdict(list)
     for run in runs:
@@ -158,7 +167,12 @@ def _recovery(runs: Sequence[Mapping[str, Any]]) -> str:
         "Milliseconds from the kill, or from when the fault was over where it lasts, until a probe that was published after that had arrived at every gateway in every"
         " lane and shard; started again at once.\n"
     )
-    return f"{words}\n{_table(('fault', 'times', 'p50', 'p99'), rows)}"
+    whose = (
+        f"Of {len(runs)} further runs, which had the two cores to themselves.\n"
+        if is_undisturbed
+        else "Of the runs above, several of which shared two cores.\n"
+    )
+    return f"{words}\n{whose}\n{_table(('fault', 'times', 'p50', 'p99'), rows)}"
 
 
 def _fail_points(runs: Table) -> str:
@@ -248,7 +262,7 @@ def _read(directory: Path) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Writes the page."""
-    left = ("faults", "mutants", "controls", "simulated-mutants")
+    left = ("faults", "mutants", "controls", "simulated-mutants", "recovery")
     PAGE.write_text(page(*(_read(Path("build") / each) for each in left)), encoding="utf-8")
 
 

@@ -41,3 +41,14 @@ def test_the_page_adds_runs_up() -> None:
         "## What this does not show",
     ):
         assert line in text
+
+
+def test_recovery_is_told_by_runs_that_had_the_machine_to_themselves() -> None:
+    busy, alone = (Result(Plan(seed=seed, seconds=60), "PASS") for seed in (3, 4))
+    busy.faults = [Fault("kill", "presence-0", 1.0, "pid 1 to 2", 9000)]
+    alone.faults = [Fault("kill", "presence-0", 1.0, "pid 1 to 2", 300)]
+    runs, undisturbed = [read_result(busy.as_json())], [read_result(alone.as_json())]
+    assert "| kill presence | 1 | 9,000 | 9,000 |" in page(runs, [])
+    text = page(runs, [], undisturbed=undisturbed)
+    assert "| kill presence | 1 | 300 | 300 |" in text
+    assert "9,000" not in text

@@ -77,6 +77,8 @@ async def take_over(ids: int, directory: Path) -> dict[str, float]:
     async for entry in inbox.journal(shard, remembered_since_ms(newest)):
         fold.restore(entry)
         entries += 1
+    for _ in fold.take_up():
+        await asyncio.sleep(0)
     took_s, cpu_s = time.monotonic() - began_s, time.process_time() - began_cpu_s
     await inbox.close()
     return {

@@ -84,6 +84,8 @@ class Binding:
             async for entry in self._inbox.journal(self._shard, past.since_ms):
                 fold.restore(entry)
                 past.restore(entry)
+            for _ in fold.take_up():
+                await asyncio.sleep(0)
         return Bound(generation, fold, past)
 
     def _be_sure(self, trouble: str) -> None:

@@ -1,14 +1,13 @@
 """What a shard has seen lately: ids with the log time of their first, some 14 bytes each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from processor.fingerprints import fingerprints
+from processor.recollection import Recollection
 from processor.slot_table import SlotTable
 
-_KEPT_BYTES = 10
-"""Of an id: 11 bits choose its group in the table, 64 are compared."""
 _LONGEST_SPAN_MS = 1 << 31
 
 
@@ -27,11 +26,22 @@ class DuplicateWindow:
         """It keeps the size that was needed most."""
         return self._table.memory_bytes
 
+    def take_up(self, recalled: Recollection, known_since_ms: int) -> Iterator[None]:
+        """Into a new window, as if each id in turn were remembered; in steps of some tenths of a second at most."""
+        self._table = SlotTable.sized_for(recalled.total)
+        self._origin_ms = recalled.origin_ms
+        horizon = max(0, known_since_ms - self._origin_ms)
+        for records in recalled.take():
+            known = records["since"] > horizon
+            groups = records["group"][known].astype(np.int64)
+            self._table.fill(groups, records["print"][known], records["since"][known])
+            yield
+
     def first_ms(self, ids: Sequence[bytes], known_since_ms: int) -> list[int]:
         """Of each id the log time of its first where that is after known_since_ms, else 0. `known_since_ms` never falls either."""
         if not ids:
             return []
-        since = self._table.find(*_parts(ids)).astype(np.int64)
+        since = self._table.find(*fingerprints(b"".join(ids), len(ids))).astype(np.int64)
         firsts = since + self._origin_ms
         known = (since > 0) & (firsts > known_since_ms)
         found: list[int] = np.where(known, firsts, 0).tolist()
@@ -47,14 +57,6 @@ class DuplicateWindow:
             self._origin_ms = origin_ms
         since = (np.asarray(times_ms, np.int64) - self._origin_ms).astype(np.uint32)
         horizon = max(0, known_since_ms - self._origin_ms)
-        self._table.place(*_parts(ids), since, horizon)
+        self._table.place(*fingerprints(b"".join(ids), len(ids)), since, horizon)
         if self._table.is_crowded(horizon):
             self._table = self._table.grown(horizon)
-
-
-def _parts(ids: Sequence[bytes]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
-    """Group and print of each id."""
-    table = np.frombuffer(b"".join(ids), np.uint8).reshape(len(ids), -1)
-    groups = (table[:, 0].astype(np.int64) << 3) | (table[:, 1] >> 5)
-    prints = np.ascontiguousarray(table[:, 2:_KEPT_BYTES]).view(np.uint64).ravel()
-    return groups, prints

@@ -1,10 +1,13 @@
 """The fold over a shard's log: verdicts, rows and journal from the log alone. The same log gives the same writes, in any batching and after any restart."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
+
 from processor.duplicate_window import DuplicateWindow
+from processor.recollection import Recollection
 from reno.catalogue.entry import DEFAULT_WINDOW_MS, LONGEST_WINDOW_MS
 from reno.domain.member import IDENTITY_BYTES, member_key
 from reno.domain.outcome import Outcome
@@ -17,7 +20,6 @@ from reno.wire.envelope import Unreadable, open_envelope, open_event, open_row
 _NO_IDENTITY = bytes(IDENTITY_BYTES)
 _STORED = int(Outcome.STORED)
 _DUPLICATE = int(Outcome.DUPLICATE)
-_FRESH_AT_RESTORE = 1 << 16
 
 
 class Deliverable(NamedTuple):
@@ -74,6 +76,8 @@ class Fold:
         self._fresh: dict[bytes, int] = {}
         self._fresh_envelopes: dict[bytes, int] = {}
         self._foreseen: dict[int, _Foreseen] = {}
+        self._recalled = Recollection()
+        self._recalled_envelopes = Recollection()
 
     @property
     def log_time_ms(self) -> int:
@@ -81,17 +85,19 @@ class Fold:
         return self._log_time_ms
 
     def restore(self, entry: JournalEntry) -> None:
-        """Takes the journal's entries in order; those with log time >= remembered_since_ms(the newest) are enough."""
+        """Takes the journal's entries in order, those with log time >= remembered_since_ms(the newest), before anything is folded; `take_up` must follow."""
         now_ms = self._pass(entry.log_time_ms, entry.window_ms)
         if entry.repeated_envelope or not entry.envelope_id:
             return
-        self._fresh_envelopes[entry.envelope_id] = now_ms
-        for index, verdict in enumerate(entry.verdicts):
-            if verdict == _STORED:
-                start = index * IDENTITY_BYTES
-                self._fresh[entry.identities[start : start + IDENTITY_BYTES]] = now_ms
-        if len(self._fresh) >= _FRESH_AT_RESTORE:
-            self._settle()
+        self._recalled_envelopes.add(_turned(entry.envelope_id), 1, now_ms)
+        self._recalled.add(_stored_identities(entry), entry.verdicts.count(_STORED), now_ms)
+
+    def take_up(self) -> Iterator[None]:
+        """Ends the restoring, in steps: other work of the process may have its turn between them."""
+        recalled, envelopes = self._recalled, self._recalled_envelopes
+        self._recalled, self._recalled_envelopes = Recollection(), Recollection()
+        yield from self._envelope_ids.take_up(envelopes, self._known_since_ms)
+        yield from self._identities.take_up(recalled, self._known_since_ms)
 
     def foresee(self, records: Sequence[LogRecord]) -> None:
         """Opens what will be folded next and asks the window for all of it at once. What is not foreseen costs more and comes to the same."""
@@ -247,6 +253,15 @@ def _opened(record: LogRecord) -> _Foreseen:
             foreseen.window_ms = max(foreseen.window_ms, row.window_ms)
     foreseen.window_ms = min(foreseen.window_ms, LONGEST_WINDOW_MS)
     return foreseen
+
+
+def _stored_identities(entry: JournalEntry) -> bytes:
+    if entry.verdicts.count(_STORED) == len(entry.verdicts):
+        return entry.identities
+    is_stored = np.frombuffer(entry.verdicts, np.uint8) == _STORED
+    identities = np.frombuffer(entry.identities, np.uint8).reshape(-1, IDENTITY_BYTES)
+    stored: bytes = identities[is_stored].tobytes()
+    return stored
 
 
 def _turned(envelope_id: bytes) -> bytes:

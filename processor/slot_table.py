@@ -5,16 +5,17 @@ from mmap import mmap
 import numpy as np
 from numpy.typing import NDArray
 
-GROUPS = 1 << 11
+from processor.fingerprints import GROUPS, Indexes, Prints
+
 _WAYS = 32
 _FILLED_AT_FIRST = 28
+_SIZED_FOR = GROUPS * 28
+"""Prints a bucket of every group: seven slots of eight, so that most find room and few stay free."""
 _DOUBLES_BELOW = 16
 _CROWD = 512
 _HALF_BITS = np.uint64(32)
 _HALF = np.uint64((1 << 32) - 1)
 
-Indexes = NDArray[np.int64]
-Prints = NDArray[np.uint64]
 Times = NDArray[np.uint32]
 
 
@@ -31,6 +32,11 @@ class SlotTable:
         self._prints = np.frombuffer(mmap(-1, slots * 8), np.uint64).reshape(-1, _WAYS)
         self._times = np.frombuffer(mmap(-1, slots * 4), np.uint32).reshape(-1, _WAYS)
         self._aside: dict[tuple[int, int], int] = {}
+
+    @classmethod
+    def sized_for(cls, prints: int) -> "SlotTable":
+        """With room for so many."""
+        return cls(max(1, -(-prints // _SIZED_FOR)))
 
     def is_crowded(self, horizon: int) -> bool:
         """More than one in 512 stands aside, though what is not after `horizon` is forgotten there."""
@@ -86,6 +92,24 @@ class SlotTable:
             has_room[now] = False
             pending = pending[has_room]
 
+    def fill(self, groups: Indexes, prints: Prints, times: Times) -> None:
+        """As `place`, into groups that hold nothing yet: most of it without looking. Of a print that comes twice the later one counts."""
+        order = np.lexsort((prints, groups))
+        groups, prints = groups[order], prints[order]
+        comes_again = (prints[1:] == prints[:-1]) & (groups[1:] == groups[:-1])
+        if comes_again.any():
+            is_last = np.append(~comes_again, True)
+            order, groups, prints = order[is_last], groups[is_last], prints[is_last]
+        times = times[order]
+        # Rising, since a print's upper half names its first bucket.
+        firsts, _ = self._two_buckets(groups, prints)
+        ways = np.arange(len(firsts)) - np.searchsorted(firsts, firsts)
+        direct = ways < _FILLED_AT_FIRST
+        self._prints[firsts[direct], ways[direct]] = prints[direct]
+        self._times[firsts[direct], ways[direct]] = times[direct]
+        rest = ~direct
+        self.place(groups[rest], prints[rest], times[rest], 0)
+
     def grown(self, horizon: int) -> "SlotTable":
         """A larger one with everything after `horizon`: twice as large while small, then an eighth."""
         step = self._buckets if self._buckets < _DOUBLES_BELOW else self._buckets // 8
@@ -95,7 +119,7 @@ class SlotTable:
         for start in range(0, len(self._times), part):
             buckets, ways = np.nonzero(self._times[start : start + part] > horizon)
             buckets += start
-            larger._fill(
+            larger.fill(
                 buckets // self._buckets, self._prints[buckets, ways], self._times[buckets, ways]
             )
         self._forget_aside(horizon)
@@ -110,19 +134,6 @@ class SlotTable:
         self._forget_aside(span)
         self._aside = {key: time - span for key, time in self._aside.items()}
 
-    def _fill(self, groups: Indexes, prints: Prints, times: Times) -> None:
-        """As `place`, into groups that hold nothing yet: most of it without looking."""
-        firsts, _ = self._two_buckets(groups, prints)
-        order = np.argsort(firsts, kind="stable")
-        in_order = firsts[order]
-        ranks = np.arange(len(order)) - np.searchsorted(in_order, in_order)
-        direct = ranks < _FILLED_AT_FIRST
-        chosen, ways = order[direct], ranks[direct]
-        self._prints[firsts[chosen], ways] = prints[chosen]
-        self._times[firsts[chosen], ways] = times[chosen]
-        rest = order[~direct]
-        self.place(groups[rest], prints[rest], times[rest], 0)
-
     def _forget_aside(self, horizon: int) -> None:
         self._aside = {key: time for key, time in self._aside.items() if time > horizon}
 
@@ -133,6 +144,6 @@ class SlotTable:
     def _two_buckets(self, groups: Indexes, prints: Prints) -> tuple[Indexes, Indexes]:
         many = np.uint64(self._buckets)
         starts = groups * self._buckets
-        first = ((prints & _HALF) * many >> _HALF_BITS).astype(np.int64)
-        second = ((prints >> _HALF_BITS) * many >> _HALF_BITS).astype(np.int64)
+        first = ((prints >> _HALF_BITS) * many >> _HALF_BITS).astype(np.int64)
+        second = ((prints & _HALF) * many >> _HALF_BITS).astype(np.int64)
         return starts + first, starts + second

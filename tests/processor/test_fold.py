@@ -28,6 +28,8 @@ def restored(writes: list[EnvelopeWrite]) -> Fold:
         for write in writes:
             if write.entry.log_time_ms >= since_ms:
                 fold.restore(write.entry)
+    for _ in fold.take_up():
+        pass
     return fold
 
 

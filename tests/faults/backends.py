@@ -88,7 +88,8 @@ class Backend:
         self, stub: "IngestionServiceAsyncStub", batch: Sequence[Sent], ending: asyncio.Event
     ) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(ending.wait(), self._random.uniform(*LATER_S))
+            async with asyncio.timeout(self._random.uniform(*LATER_S)):
+                await ending.wait()
         await self._repeat(stub, batch)
 
     async def _repeat(self, stub: "IngestionServiceAsyncStub", batch: Sequence[Sent]) -> None:

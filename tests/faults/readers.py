@@ -57,7 +57,8 @@ class Subscriber:
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stays.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._stays.wait()
 
     async def _listen(self, stub: "NotificationServiceAsyncStub", request: SubscribeRequest) -> str:
         """Why the stream ended."""

@@ -1,7 +1,9 @@
-"""`reno lane reshard` under load: Durable, Once, Ordered and Resumable while a lane gets more shards and fewer, and while the command is killed half-way."""
+"""`reno lane reshard` under load: Durable, Once, Ordered and Resumable while a lane gets more shards and fewer; the command is killed half-way, and so are
+nats-server and one of the lane's processors."""
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -65,6 +67,7 @@ async def reshard(known: Mapping[str, str], shards: int, killed_at: str = "") ->
 
     def run() -> str:
         said = []
+        began_s = time.monotonic()
         command = [sys.executable, "-m", "reno.cli.main", "lane", "reshard", "high"]
         with subprocess.Popen(
             [*command, "--shards", str(shards), "--patience", str(PATIENCE_S)],
@@ -75,7 +78,7 @@ async def reshard(known: Mapping[str, str], shards: int, killed_at: str = "") ->
         ) as process:
             assert process.stdout is not None
             for line in process.stdout:
-                said.append(line)
+                said.append(f"{time.monotonic() - began_s:6.2f} s  {line}")
                 if killed_at and killed_at in line:
                     process.kill()
         text = "".join(said)
@@ -111,11 +114,15 @@ async def test_a_lane_gets_more_shards_and_fewer(
             print(f"\n{shards} shards: {shared_out(logs)}, delivering after {waited_s:.2f} s")
 
         await reshard(known, 6, killed_at="closed at")
+        os.kill(reno.pids["nats"], signal.SIGKILL)
         await reshard(known, 6, killed_at="have begun")
         print(await reshard(known, 6))
         await changed(6)
+        second.kill()
         print(await reshard(known, 3))
+        second.start()
         await changed(3)
+        await second.ready()
         ending.set()
         async with asyncio.timeout(60):
             await publishing

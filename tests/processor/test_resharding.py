@@ -215,11 +215,13 @@ async def test_what_comes_after_the_end_closes_the_lane_again() -> None:
     await world.publish("anna", "e-0")
     await world.process()
     closes: list[int] = []
+    stored: list[int] = []
 
     class Late(MemoryLog):
         async def close(self, priority: Priority, to_shards: int) -> int:
             sequence = await super().close(priority, to_shards)
             closes.append(sequence)
+            stored.append(await world.inbox.shards(LANE))
             if len(closes) == 1:
                 self._lanes[priority].to_shards = None
                 await world.publish("anna", "late")
@@ -234,7 +236,29 @@ async def test_what_comes_after_the_end_closes_the_lane_again() -> None:
             await asyncio.sleep(0.01)
     await running
     assert closes == [2, 4]
+    assert stored == [4, 4], "readers went over when nothing came any more"
     assert len((await world.rows("anna"))[0]) == 2
+
+
+async def test_what_comes_while_journals_are_carried_over_is_known_too() -> None:
+    """Within the very millisecond of the last entry that was carried over."""
+    world = World(4)
+    await world.publish("anna", "e-0")
+    await world.process()
+    remember = world.inbox.remember
+
+    async def meanwhile(shard: Shard, entries: Sequence[JournalEntry]) -> None:
+        world.inbox.remember = remember  # type: ignore[method-assign]
+        await remember(shard, entries)
+        await world.publish("anna", "e-1")
+        await world.process()
+
+    world.inbox.remember = meanwhile  # type: ignore[method-assign]
+    await world.reshard(6)
+    for event_id in ("e-0", "e-1", "e-2"):
+        await world.publish("anna", event_id)
+    await world.process()
+    assert len((await world.rows("anna"))[0]) == 3
 
 
 async def test_what_does_not_answer_is_asked_again() -> None:

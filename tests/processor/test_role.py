@@ -244,4 +244,4 @@ async def test_a_lane_with_another_number_of_shards_is_gone_on_with(
     await role.drain()
     positions = [row.position for call in world.gateways.answered for row in call.rows]
     pairs = [sorted(positions[at : at + 2]) for at in range(0, 7, 2)]
-    assert sum(pairs, []) == sorted(positions)
+    assert [each for pair in pairs for each in pair] == sorted(positions)

@@ -21,11 +21,13 @@ from reno.adapters.nats_names import (
 )
 from reno.adapters.nats_permissions import (
     INGESTION,
+    OPERATOR,
     password_variable,
     permissions,
     processor_user,
     render_accounts,
 )
+from reno.adapters.nats_resharded_log import NatsReshardedLog
 from reno.adapters.nats_roster import NatsRoster
 from reno.config.settings import LogSettings
 from reno.domain.priority import LANES, Priority
@@ -96,6 +98,31 @@ async def test_each_role_does_its_work(guarded: NatsProcess, lane: Priority) -> 
         await reader.purge(shard, sequence, record.reading)
         assert await reader.lag(shard) == 0
         assert await overhears(processor, f"{roster_subject(lane)}.me", b"")
+
+
+@pytest.mark.parametrize("lane", LANES)
+async def test_the_operator_changes_the_number_of_shards(
+    guarded: NatsProcess, lane: Priority
+) -> None:
+    old, new = Shard(lane, 3, 4), Shard(lane, 4, 5)
+    async with (
+        connected(guarded, OPERATOR) as operator,
+        connected(guarded, INGESTION) as door,
+        connected(guarded, processor_user(lane)) as processor,
+    ):
+        resharded, writer = NatsReshardedLog(operator), NatsLogWriter(door)
+        reader = reader_of(guarded, processor)
+        sequence = await append(writer, old, b"before")
+        await resharded.close(lane, 5)
+        with pytest.raises((LogAbsent, LogUnconfirmed)):
+            await NatsReshardedLog(door).open(lane, 4)
+        (record,) = await taken(reader, old, sequence, 1)
+        await reader.purge(old, sequence, record.reading)
+        assert await reader.lag(old) == 0
+        await resharded.open(lane, 5)
+        after = await append(writer, new, b"after")
+        assert [each.payload for each in await taken(reader, new, after, 1)] == [b"after"]
+        await resharded.open(lane, 4)
 
 
 async def test_ingestion_neither_reads_nor_purges_nor_makes_a_lane(guarded: NatsProcess) -> None:

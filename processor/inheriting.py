@@ -9,11 +9,7 @@ from reno.ports import JournalEntry, Shard, shards_of_lane
 def heirs_of(shard: Shard, shards: int) -> list[Shard]:
     """The shards that its members are in when the lane has so many: the hash that gives a member's shard leaves the same rest in both."""
     alike = gcd(shard.shards, shards)
-    return [
-        heir
-        for heir in shards_of_lane(shard.priority, shards)
-        if heir.number % alike == shard.number % alike
-    ]
+    return shards_of_lane(shard.priority, shards)[shard.number % alike :: alike]
 
 
 def first_entry(generation: int, sequence: int, newest: Collection[JournalEntry]) -> JournalEntry:

@@ -137,11 +137,12 @@ class Resharding:
             self._remembered_ms[shard] = newest.log_time_ms
 
     async def _begin(self, lane: LaneInfo, shards: int, sequence: int) -> None:
-        newest = await self._newest(lane.shards)
-        left = {
-            heir: [entry for shard, entry in newest.items() if heir in heirs_of(shard, shards)]
-            for heir in shards_of_lane(self._priority, shards)
+        left: dict[Shard, list[JournalEntry]] = {
+            heir: [] for heir in shards_of_lane(self._priority, shards)
         }
+        for shard, entry in (await self._newest(lane.shards)).items():
+            for heir in heirs_of(shard, shards):
+                left[heir].append(entry)
         for heir, entries in left.items():
             await self._inbox.begin(heir, first_entry(lane.generation, sequence, entries))
 

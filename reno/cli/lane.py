@@ -69,8 +69,14 @@ async def _reshard(settings: "Settings", lane: Priority, shards: int, patience_s
                 await work.run(shards)
     except (CannotReshard, WrongState) as error:
         raise Fault(str(error)) from error
-    except (LogAbsent, LogFull, LogUnconfirmed, Unavailable, TimeoutError) as error:
-        raise Fault(
-            f"{error or type(error).__name__}; lane {lane.word} may be closed: run it again, it goes on",
-            UNREACHABLE,
-        ) from error
+    except TimeoutError as error:
+        raise Fault("the log does not answer: no connection", UNREACHABLE) from error
+    except (LogAbsent, LogFull, LogUnconfirmed, Unavailable) as error:
+        raise Fault(f"{error}; {_may_be_closed(lane)}", UNREACHABLE) from error
+    except asyncio.CancelledError:
+        typer.echo(f"interrupted; {_may_be_closed(lane)}", err=True)
+        raise
+
+
+def _may_be_closed(lane: Priority) -> str:
+    return f"lane {lane.word} may be closed: run it again, it goes on"

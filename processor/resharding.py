@@ -24,7 +24,7 @@ from reno.ports import (
 
 LOOK_S = 0.1
 AGAIN_S = 0.5
-MAX_ENTRIES = 64
+MAX_ENTRIES = 256
 """Of a journal, at once in memory."""
 
 

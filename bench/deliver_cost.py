@@ -44,7 +44,7 @@ async def measure(calls: int) -> list[dict[str, float]]:
     await server.start()
     client = DeliveryClient()
     gateway = GatewayAddress("gateway", 1, server.address)
-    shard = Shard(Priority.HIGH, 0)
+    shard = Shard(Priority.HIGH, 0, 4)
     stored = rows_of("plan.changed", 100, 1000)
     found = []
     try:
@@ -57,7 +57,7 @@ async def measure(calls: int) -> list[dict[str, float]]:
 
             async def caller(rows: list[DeliveryRow], times: int) -> None:
                 for _ in range(times):
-                    await client.deliver(gateway, shard, 4, rows, resync=False, timeout_s=10)
+                    await client.deliver(gateway, shard, rows, resync=False, timeout_s=10)
 
             await caller(rows, 20)
             started = time.process_time()

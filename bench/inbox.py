@@ -38,7 +38,7 @@ async def through_adapter(inbox: CassandraInbox, appends: Sequence[Append]) -> N
     async def owner(shard: int) -> None:
         for number, writes in appends:
             if number == shard:
-                await inbox.append(Shard(LANE, shard), writes)
+                await inbox.append(Shard(LANE, shard, SHARDS), writes)
 
     await asyncio.gather(*map(owner, range(SHARDS)))
 
@@ -54,7 +54,7 @@ async def measure_inserts(
     """Takes turns. The first round warms all up and does not count; what is left of the rows is stored by the adapter."""
     session = CassandraSession(settings, STORING)
     inbox = CassandraInbox(session, LANE, SHARDS, read_timeout_s=10.0)
-    await inbox.last_entry(Shard(LANE, 0))
+    await inbox.last_entry(Shard(LANE, 0, SHARDS))
     names = ["acsylla", "adapter", "cassandra_driver"]
     rates: dict[str, list[float]] = {name: [] for name in names}
     cpu_us: dict[str, list[float]] = {name: [] for name in names}
@@ -94,7 +94,7 @@ async def claim_lanes(settings: CassandraSettings) -> None:
     """So that a gateway finds each lane, were it empty."""
     for lane in LANES:
         inbox = CassandraInbox(CassandraSession(settings, STORING), lane, SHARDS, read_timeout_s=10)
-        await inbox.last_entry(Shard(lane, 0))
+        await inbox.last_entry(Shard(lane, 0, SHARDS))
         await inbox.close()
 
 

@@ -58,7 +58,7 @@ def fill(ids: int, shards: int) -> dict[str, float]:
 
 async def take_over(ids: int, directory: Path) -> dict[str, float]:
     """Of one shard: its journal read back into a new fold."""
-    shard = Shard(Priority.HIGH, 0)
+    shard = Shard(Priority.HIGH, 0, 1)
     inbox = RocksInbox(directory, shard.priority, 1)
     writes: list[EnvelopeWrite] = []
     for entry in _entries(ids):

@@ -34,14 +34,12 @@ class Delivery:
     def __init__(
         self,
         shard: Shard,
-        shards: int,
         settings: ProcessorSettings,
         presence: PresenceLookup,
         deliverer: Deliverer,
         spawn: Spawn,
     ) -> None:
         self._shard = shard
-        self._shards = shards
         self._settings = settings
         self._presence = presence
         self._deliverer = deliverer
@@ -138,7 +136,7 @@ class Delivery:
                     self._unanswered(dispatch, "too slow for all of a batch's rows")
                     return
                 await self._deliverer.deliver(
-                    gateway, self._shard, self._shards, rows, resync=resync, timeout_s=left_s
+                    gateway, self._shard, rows, resync=resync, timeout_s=left_s
                 )
                 resync = False
         except Unavailable as error:

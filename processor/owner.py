@@ -21,7 +21,6 @@ from reno.domain.outcome import Outcome
 from reno.ports import (
     Deliverer,
     Inbox,
-    LaneInfo,
     LogFull,
     LogReader,
     LogRecord,
@@ -51,7 +50,7 @@ class Owner:
     def __init__(
         self,
         shard: Shard,
-        lane: LaneInfo,
+        generation: int,
         settings: ProcessorSettings,
         log: LogReader,
         inbox: Inbox,
@@ -59,10 +58,10 @@ class Owner:
         deliverer: Deliverer,
         stopping: Stopping,
     ) -> None:
+        """`generation`: the lane's, until the owner is ready."""
         self.shard = shard
         self.ready = asyncio.Event()
         """Past its journal."""
-        self._lane = lane
         self._settings = settings
         self._log = log
         self._inbox = inbox
@@ -71,7 +70,7 @@ class Owner:
         self._stopping = stopping
         self._patience = Patience(shard, stopping, settings.retry_s)
         self._halted = asyncio.Event()
-        self._bound = Bound(lane.generation, Fold(lane.generation), Past(lane.generation, None))
+        self._bound = Bound(generation, Fold(generation), Past(generation, None))
 
     def heed(self, generation: int) -> None:
         """The lane's generation as the log says it now: where it is another one, the owner binds again."""
@@ -112,7 +111,6 @@ class Owner:
             purger = Purger(self.shard, self._settings, self._log, self._inbox, self._stopping)
             delivery = Delivery(
                 self.shard,
-                self._lane.shards,
                 self._settings,
                 self._presence,
                 self._deliverer,

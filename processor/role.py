@@ -34,17 +34,13 @@ from reno.v1.inbox_service_pb2_grpc import add_InboxServiceServicer_to_server
 _log = structlog.get_logger("reno.processor")
 
 LOOK_S = 2.0
-"""How often the lane's generation is read: what one owner raised, the lane's others follow."""
+"""How often the lane is read: the generation that one owner raised the lane's others follow, and all of them another number of shards."""
 
 FIRST_PAUSE_S = 0.01
 """The log's connection comes a moment after the process: the first looks at it are soon after one another."""
 
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 INBOX_SERVICE = "reno.v1.InboxService"
-
-
-class LaneChanged(Exception):
-    """The lane has another number of shards than when this process began: its members are elsewhere now."""
 
 
 class ProcessorRole:
@@ -61,7 +57,7 @@ class ProcessorRole:
         synced: Callable[[], Awaitable[bool]],
         roster: Roster,
     ) -> None:
-        """`inbox_factory` is called once, with the lane's number of shards; `synced` says whether the log's server writes to disk before it confirms."""
+        """`inbox_factory` is called with the lane's number of shards, whenever that is another one; `synced` says whether the log's server writes to disk before it confirms."""
         self._settings = settings
         self._priority = priority
         self._log = log
@@ -73,6 +69,8 @@ class ProcessorRole:
         is_shared = settings.processor.shards == SHARED
         self._shards = None if is_shared else parse_shards(settings.processor.shards)
         self._stopping = Stopping()
+        self._leaving = Stopping()
+        """Said as well when the lane gets another number of shards."""
         self._door = InboxDoor()
         self._inbox: Inbox | None = None
         self._owners: Owners | None = None
@@ -113,6 +111,7 @@ class ProcessorRole:
     async def drain(self) -> None:
         """Owners stop reading, deliver and purge what they stored; then the service stops and the inbox is closed."""
         self._stopping.say()
+        self._leaving.say()
         if self._owners is not None:
             self._owners.own(())
         await self._server.say_goodbye()
@@ -126,17 +125,24 @@ class ProcessorRole:
             await self._inbox.close()
 
     async def _run(self) -> None:
-        lane = await self._open_lane()
-        if lane is None:
-            return
+        while (lane := await self._open_lane()) is not None:
+            await self._process(lane)
+            if self._stopping.said:
+                return
+            inbox, self._inbox, self._leaving = self._door.close(), None, Stopping()
+            await inbox.close()
+
+    async def _process(self, lane: LaneInfo) -> None:
+        """Until the process stops or the lane gets another number of shards."""
+        leaving = self._leaving
         owned = None if self._shards is None else self._shards.of(lane.shards)
         self._inbox = inbox = self._inbox_factory(lane.shards)
         self._door.open(inbox)
 
         def begin(number: int, stopping: Stopping) -> Owner:
             return Owner(
-                Shard(self._priority, number),
-                lane,
+                Shard(self._priority, number, lane.shards),
+                lane.generation,
                 self._settings.processor,
                 self._log,
                 inbox,
@@ -147,22 +153,22 @@ class ProcessorRole:
 
         share: Share | None = None
         async with asyncio.TaskGroup() as tasks:
-            self._owners = owners = Owners(begin, tasks, self._stopping)
+            self._owners = owners = Owners(begin, tasks, leaving)
             if owned is None:
                 share = Share(
                     self._roster,
                     self._priority,
                     lane.shards,
                     self._settings.processor.lease_s,
-                    self._stopping,
+                    leaving,
                     owners.own,
                 )
                 tasks.create_task(share.run())
             else:
                 owners.own(owned)
-            tasks.create_task(self._announce(owners, share))
-            tasks.create_task(self._watch_lane(owners, lane.shards))
-            tasks.create_task(self._watch_lag(owners))
+            tasks.create_task(self._announce(owners, share, leaving))
+            tasks.create_task(self._watch_lane(owners, lane.shards, leaving))
+            tasks.create_task(self._watch_lag(owners, leaving))
         if share is not None:
             await share.say_goodbye()
 
@@ -181,10 +187,10 @@ class ProcessorRole:
             if await self._stopping.said_within(pause_s):
                 return None
 
-    async def _announce(self, owners: Owners, share: Share | None) -> None:
+    async def _announce(self, owners: Owners, share: Share | None, leaving: Stopping) -> None:
         """SERVING once the log is synced, while every owner is past its journal; where shards are shared, when it is known which are this process's."""
         is_synced = is_serving = said = False
-        while not self._stopping.said:
+        while not leaving.said:
             is_ready = owners.ready and (share is None or share.is_known)
             if is_ready and not is_synced:
                 is_synced = not self._settings.log.require_synced or await self._synced()
@@ -196,29 +202,36 @@ class ProcessorRole:
                 await self._server.all_ready(is_serving)
                 if is_serving:
                     _log.info("serving", priority=self._priority.word, shards=len(owners.numbers))
-            await self._stopping.said_within(self._settings.processor.retry_s)
+            await leaving.said_within(self._settings.processor.retry_s)
+        if is_serving and not self._stopping.said:
+            await self._server.all_ready(False)
 
-    async def _watch_lane(self, owners: Owners, shards: int) -> None:
-        """Also makes a lane anew that is gone. Raises LaneChanged."""
-        while not await self._stopping.said_within(LOOK_S):
+    async def _watch_lane(self, owners: Owners, shards: int, leaving: Stopping) -> None:
+        """Also makes a lane anew that is gone."""
+        while not await leaving.said_within(LOOK_S):
             try:
                 lane = await self._log.open_lane(self._priority)
             except (LogAbsent, Unavailable) as error:
                 _log.debug("lane unknown", why=str(error))
                 continue
             if lane.shards != shards:
-                raise LaneChanged(f"{lane.shards} shards, {shards} when this process began")
+                _log.info(
+                    "the lane has another number of shards", shards=lane.shards, before=shards
+                )
+                leaving.say()
+                owners.own(())
+                return
             for owner in owners:
                 owner.heed(lane.generation)
 
-    async def _watch_lag(self, owners: Owners) -> None:
+    async def _watch_lag(self, owners: Owners, leaving: Stopping) -> None:
         while True:
             for owner in owners:
                 try:
                     self._lag[owner.shard.number] = await self._log.lag(owner.shard)
                 except (LogAbsent, Unavailable) as error:
                     _log.debug("lag unknown", shard=owner.shard.number, why=str(error))
-            if await self._stopping.said_within(self._settings.telemetry.metrics_interval_s):
+            if await leaving.said_within(self._settings.telemetry.metrics_interval_s):
                 return
 
     def _lags(self) -> list[Observation]:

@@ -60,7 +60,7 @@ class IngestionDoor:
         self._confirmations = Confirmations(settings.ingestion.max_unconfirmed_envelopes)
         self._now_ns = now_ns
         self._now_s = now_s
-        self._writers: dict[tuple[Priority, int], ShardWriter] = {}
+        self._writers: dict[Shard, ShardWriter] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._is_draining = False
@@ -74,11 +74,12 @@ class IngestionDoor:
         started_ns = self._now_ns()
         traceparent = clean_traceparent(traceparent)
         events = batch.events
+        shards = {lane: self._lanes.of(lane).shards for lane in LANES}
         admission = self._gatekeeper.admit(
             events,
             batch.malformed,
             backend,
-            {lane: self._lanes.of(lane).shards for lane in LANES},
+            shards,
             self._shut,
             started_ns // 1_000_000,
             traceparent,
@@ -90,7 +91,7 @@ class IngestionDoor:
                 if not part.rows:
                     continue
                 ticket = Ticket(part.rows, arrived_s, pending.answerer(part.indexes))
-                writer = self._writer(lane, number)
+                writer = self._writer(Shard(lane, number, shards[lane]))
                 taken = writer.offer(ticket)
                 if taken < len(part.indexes):
                     pending.refuse(part.indexes[taken:], writer.full)
@@ -145,9 +146,10 @@ class IngestionDoor:
     async def _decides(self, lane: Priority) -> bool:
         envelope_id = uuid_utils.uuid7().bytes
         timeout_s = self._settings.for_lane(lane).log.publish_timeout_s
+        shard = Shard(lane, 0, self._lanes.of(lane).shards)
         try:
             await self._log.append(
-                Shard(lane, 0), seal_envelope(envelope_id, []), envelope_id.hex(), timeout_s
+                shard, seal_envelope(envelope_id, []), envelope_id.hex(), timeout_s
             )
         except LogFull:
             return True
@@ -167,25 +169,24 @@ class IngestionDoor:
             raise CallerFault(Reason.TOO_LARGE, message, field="events")
 
     def _shut(self, lane: Priority, number: int) -> Refusal | None:
-        writer = self._writers.get((lane, number))
+        writer = self._writers.get(Shard(lane, number, self._lanes.of(lane).shards))
         return writer.full if writer is not None and writer.is_shut else None
 
-    def _writer(self, lane: Priority, number: int) -> ShardWriter:
-        key = (lane, number)
-        if key not in self._writers:
+    def _writer(self, shard: Shard) -> ShardWriter:
+        if shard not in self._writers:
             writer = ShardWriter(
-                Shard(lane, number),
-                self._settings.for_lane(lane),
+                shard,
+                self._settings.for_lane(shard.priority),
                 self._log,
                 self._lanes,
                 self._confirmations,
                 self._now_s,
             )
-            task = asyncio.create_task(writer.run(), name=f"write {lane.word} {number}")
+            task = asyncio.create_task(writer.run(), name=f"write {shard}")
             task.add_done_callback(self._writer_ended)
             self._tasks.add(task)
-            self._writers[key] = writer
-        return self._writers[key]
+            self._writers[shard] = writer
+        return self._writers[shard]
 
     def _writer_ended(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()

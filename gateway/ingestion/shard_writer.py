@@ -22,7 +22,7 @@ _log = structlog.get_logger("gateway.ingestion")
 
 
 class ShardWriter:
-    """Writes one shard's rows in the order in which they were offered."""
+    """Writes one shard's rows in the order in which they were offered; none any more once the lane has another number of shards."""
 
     def __init__(
         self,
@@ -117,6 +117,9 @@ class ShardWriter:
         may_be_stored = False
         failures = 0
         while True:
+            if not self._lanes.has(self._shard):
+                # Whoever repeats it has it written to its member's new shard.
+                return Reason.UNCERTAIN if may_be_stored else Reason.NOT_READY
             left_s = deadline_s - self._now_s()
             try:
                 sequence = await self._log.append(
@@ -139,6 +142,8 @@ class ShardWriter:
             verdict = verdict_of(failure, may_be_stored=may_be_stored, left_s=left_s)
             if verdict is not None:
                 return verdict
+            if failure is Failure.ABSENT:
+                await self._lanes.look_again(self._shard.priority)
             await asyncio.sleep(pause_s(failures, left_s))
 
     def _refusal(self, reason: Reason, message: str = "") -> Refusal:

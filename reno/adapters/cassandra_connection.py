@@ -64,7 +64,7 @@ async def connect(
 
 def qualified(statement: str, keyspace: str) -> str:
     """With the keyspace before the table: nodes warn of statements that are prepared after USE, and know them by other ids."""
-    return re.sub(r"\b(FROM|INTO) ", rf"\1 {keyspace}.", statement)
+    return re.sub(r"\b(FROM|INTO|UPDATE) ", rf"\1 {keyspace}.", statement)
 
 
 def _cluster(settings: CassandraSettings) -> Any:
@@ -82,7 +82,7 @@ def _cluster(settings: CassandraSettings) -> Any:
         connect_timeout=settings.connect_timeout_s,
         request_timeout=settings.request_timeout_s,
         consistency=settings.consistency,
-        # Only `claim` is a transaction; as all else it is decided in the local data centre.
+        # Only `claim` and `reshard` are transactions; as all else they are decided in the local data centre.
         serial_consistency="local_serial",
         load_balance_dc_aware=settings.local_dc,
         speculative_execution_policy=acsylla.SpeculativeExecutionPolicy(

@@ -29,16 +29,18 @@ class CassandraCopy:
         self,
         session: CassandraSession,
         priority: Priority,
+        shards: int,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         """`session` knows cassandra_statements.COPYING."""
         self._session = session
         self._lane = int(priority)
+        self._shards = shards
         self._now_ms = now_ms
 
     async def expect_move(self, shard: Shard, move: str) -> None:
         """Raises WrongState unless a processor stores the shard here as part of the move."""
-        found = await self._session.read("moving", [self._lane, shard.number])
+        found = await self._session.read("moving", layout.key_of(shard))
         if not found or found[0][0] != move:
             raise WrongState(
                 Reason.NOT_READY,
@@ -95,9 +97,9 @@ class CassandraCopy:
         if newest is not None:
             mark = layout.mark_at(newest)
             await self._session.write(
-                "raise", [self._lane, shard.number, mark, keys.entry_value(newest), mark]
+                "raise", [*layout.key_of(shard), mark, keys.entry_value(newest), mark]
             )
-        await self._session.write("moved", [self._lane, shard.number, move])
+        await self._session.write("moved", [*layout.key_of(shard), move])
 
     async def _rows_of(
         self, member: bytes, rows: Mapping[int, tuple[int, bytes]], now_ms: int
@@ -115,7 +117,7 @@ class CassandraCopy:
         return await mended(rows, read, write)
 
     async def _entries_of(self, shard: int, bucket: int, entries: Mapping[int, bytes]) -> int:
-        key = [self._lane, shard, bucket]
+        key = [self._lane, self._shards, shard, bucket]
 
         async def read() -> dict[int, bytes]:
             return dict(await self._between("entries", key, min(entries), max(entries)))

@@ -4,19 +4,17 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 from reno.adapters import cassandra_layout as layout
-from reno.adapters.cassandra_reader import CassandraReader, not_copied
+from reno.adapters.cassandra_journal import CassandraJournal
+from reno.adapters.cassandra_reader import CassandraReader
 from reno.adapters.cassandra_session import CassandraSession
-from reno.adapters.inbox_keys import KEEP_S, entry_value
+from reno.adapters.inbox_keys import entry_value
 from reno.adapters.paging import MAX_MEMBER_ROWS
 from reno.adapters.rocks_directory import InboxMismatch
 from reno.adapters.together import together
 from reno.domain.priority import Priority
 from reno.domain.reason import Reason
-from reno.errors import WrongState
+from reno.errors import Unavailable, WrongState
 from reno.ports import Acknowledged, EnvelopeWrite, JournalEntry, Page, RowWrite, Shard, Slice
-
-MAX_ENTRIES = 64
-"""Of the journal, in one read."""
 
 Chain = Sequence[Sequence[RowWrite]]
 
@@ -51,12 +49,13 @@ class CassandraInbox:
         move: str = "",
         now_ms: Callable[[], int] = _clock_ms,
     ) -> None:
-        """`session` knows cassandra_statements.STORING. `move`: the one that this belongs to; see `begin_move`. The first request raises InboxMismatch where the lane was stored with another shard count."""
+        """`session` knows cassandra_statements.STORING. `move`: the one that this belongs to; see `begin_move`. The first request raises InboxMismatch where the lane is stored with another shard count."""
         self._session = session
         self._priority = priority
         self._shards = shards
         self._move = move
         self._now_ms = now_ms
+        self._journal = CassandraJournal(session, move)
         self._reader = CassandraReader(session, read_timeout_s, max_member_rows, move)
         self._is_claimed = False
         self._appends = 0
@@ -75,8 +74,8 @@ class CassandraInbox:
     async def append(self, shard: Shard, writes: Sequence[EnvelopeWrite]) -> None:
         """See reno.ports.Inbox. Raises errors.Unavailable when Cassandra does not confirm: what was written of it is hidden. A shard's next append follows when this one returned."""
         await self._claim(shard.priority)
-        if not 0 <= shard.number < self._shards:
-            raise ValueError(f"no shard {shard.number} of {self._shards}")
+        if shard.shards != self._shards or not 0 <= shard.number < self._shards:
+            raise ValueError(f"no {shard} of {self._shards}")
         if not writes:
             return
         self._appends += 1
@@ -84,46 +83,33 @@ class CassandraInbox:
             await self._write_rows(writes)
         finally:
             self._appends -= 1
-        await self._write_journal(shard, [write.entry for write in writes])
-        newest = max((write.entry for write in writes), key=layout.mark_at)
-        key = [int(shard.priority), shard.number]
-        mark = layout.mark_at(newest)
-        await self._session.write("raise", [*key, mark, entry_value(newest), mark])
+        await self._journal.write(shard, [write.entry for write in writes])
+        await self._raise(shard, max((write.entry for write in writes), key=layout.mark_at))
 
     async def begin_move(self, shard: Shard, newest: JournalEntry | None) -> None:
         """What comes after `newest` is stored here from now on; what came before is copied beside. Until that is complete the shard is hidden from all who do not belong to the move."""
-        key = [int(shard.priority), shard.number]
-        await self._session.write("move", [*key, self._move])
+        await self._session.write("move", [*layout.key_of(shard), self._move])
         await self._claim(shard.priority)
         if newest is not None:
-            mark = layout.mark_at(newest)
-            await self._session.write("raise", [*key, mark, entry_value(newest), mark])
+            await self._raise(shard, newest)
 
     async def last_entry(self, shard: Shard) -> JournalEntry | None:
         """See reno.ports.Inbox. Raises errors.Unavailable, too, while the shard is hidden."""
-        newest, _ = await self._newest(shard)
+        await self._claim(shard.priority)
+        newest, _ = await self._journal.newest(shard)
         return newest
 
     async def journal(self, shard: Shard, since_ms: int) -> AsyncIterator[JournalEntry]:
         """See reno.ports.Inbox. As far back as KEEP_S."""
-        newest, trimmed_before_ms = await self._newest(shard)
-        if newest is None or newest.log_time_ms < since_ms:
-            return
-        mark = layout.mark_at(newest)
-        since_ms = max(since_ms, trimmed_before_ms)
-        for bucket in layout.buckets(since_ms, newest.log_time_ms):
-            async for entry in self._entries(shard, bucket, mark):
-                if entry.log_time_ms >= since_ms:
-                    yield entry
-        # From its shard's mark: in the journal a quiet shard's newest entry ends with its TTL.
-        yield newest
+        await self._claim(shard.priority)
+        async for entry in self._journal.entries(shard, since_ms):
+            yield entry
 
     async def trim_journal(self, shard: Shard, before_ms: int) -> None:
         """See reno.ports.Inbox. Older entries are no longer read; Cassandra drops them by their TTL, since deletes would cost more."""
         await self._claim(shard.priority)
         if before_ms > 0:
-            key = [int(shard.priority), shard.number]
-            await self._session.write("trim", [*key, before_ms, before_ms])
+            await self._session.write("trim", [*layout.key_of(shard), before_ms, before_ms])
 
     async def close(self) -> None:
         """See reno.ports.Inbox. Waits for what is in flight."""
@@ -136,13 +122,21 @@ class CassandraInbox:
             )
         if self._is_claimed:
             return
-        # Decided and told in one go, so that nobody who claims at the same time is missed: (True,), or (False, lane, shards).
+        # Decided and told in one go, so that nobody who claims at the same time is missed: (True,), or (False, lane, shards, shards_before).
         ((is_first, *stored),) = await self._session.read("claim", [int(priority), self._shards])
-        if not is_first and stored[-1] != self._shards:
-            raise InboxMismatch(
-                f"lane {priority.word} was stored with {stored[-1]} shards, the log has {self._shards}"
+        if not is_first and stored[-2] != self._shards:
+            message = (
+                f"lane {priority.word} is stored in {stored[-2]} shards, the log has {self._shards}"
             )
+            if stored[-1] == self._shards:
+                raise Unavailable(Reason.NOT_READY, f"{message}: see reno lane reshard")
+            raise InboxMismatch(message)
         self._is_claimed = True
+
+    async def _raise(self, shard: Shard, newest: JournalEntry) -> None:
+        mark = layout.mark_at(newest)
+        key = layout.key_of(shard)
+        await self._session.write("raise", [*key, mark, entry_value(newest), mark])
 
     async def _write_rows(self, writes: Sequence[EnvelopeWrite]) -> None:
         """Members at once, each member's batches one after the other."""
@@ -181,42 +175,4 @@ class CassandraInbox:
                 else:
                     await together_("keep", many)
             if number >= self._share():
-                return
-
-    async def _write_journal(self, shard: Shard, entries: Sequence[JournalEntry]) -> None:
-        key = [int(shard.priority), shard.number]
-        await together(
-            self._session.write(
-                "journal",
-                [
-                    *key,
-                    layout.bucket_of(entry.log_time_ms),
-                    layout.mark_at(entry),
-                    entry_value(entry),
-                    KEEP_S,
-                ],
-            )
-            for entry in entries
-        )
-
-    async def _newest(self, shard: Shard) -> tuple[JournalEntry | None, int]:
-        """The newest entry, and the log time before which the journal is trimmed."""
-        await self._claim(shard.priority)
-        found = await self._session.read("newest", [int(shard.priority), shard.number])
-        if not found:
-            return None, 0
-        mark, entry, trimmed_before_ms, moving, moved = found[0]
-        if layout.is_hidden(moving, moved, self._move):
-            raise not_copied(shard.priority, shard.number)
-        return None if mark is None else layout.entry_at(mark, entry), trimmed_before_ms or 0
-
-    async def _entries(self, shard: Shard, bucket: int, mark: int) -> AsyncIterator[JournalEntry]:
-        """Before the mark's, oldest first."""
-        key = [int(shard.priority), shard.number, bucket]
-        after = -1
-        while True:
-            found = await self._session.read("entries", [*key, after, mark - 1, MAX_ENTRIES])
-            for after, entry in found:
-                yield layout.entry_at(after, entry)
-            if len(found) < MAX_ENTRIES:
                 return

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from reno.adapters.inbox_keys import KEEP_S, entry_of, place_of
 from reno.domain.position import mark_of, parts_of
-from reno.ports import EnvelopeWrite, JournalEntry, RowWrite
+from reno.ports import EnvelopeWrite, JournalEntry, RowWrite, Shard
 from reno.wire.envelope import ROW_VERSION, Unreadable
 
 SLACK_S = 3600
@@ -17,6 +17,11 @@ MAX_BATCH_BYTES = 1 << 20
 """Of the rows in one batch; the server refuses a mutation of half a commit log segment (16 MiB by default)."""
 
 MAX_BATCH_ROWS = 1000
+
+
+def key_of(shard: Shard) -> list[int]:
+    """What its mark and its journal are found by."""
+    return [int(shard.priority), shard.shards, shard.number]
 
 
 def ttl_s(expires_at_ms: int, now_ms: int) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from reno.adapters.cassandra_layout import is_hidden, row_of
+from reno.adapters.cassandra_layout import is_hidden, key_of, row_of
 from reno.adapters.cassandra_session import CassandraSession
 from reno.adapters.inbox_keys import KEEP_S
 from reno.adapters.paging import MAX_MEMBER_ROWS, fill_page
@@ -12,13 +12,16 @@ from reno.domain.member import member_key, shard_of
 from reno.domain.priority import Priority
 from reno.domain.reason import Reason
 from reno.errors import Unavailable
-from reno.ports import Acknowledged, Page, Slice
+from reno.ports import Acknowledged, Page, Shard, Slice
 
 FIRST_ROWS = 64
 """Of a page's first request, whose rows may each have the largest payload."""
 
 CHUNK_ROWS = 256
 """At most, of one request; a page takes as many as it needs."""
+
+LOOKS = 2
+"""For the number of a lane's shards, until the marks are of that number."""
 
 CHUNK_POSITIONS = 2000
 """Without their rows."""
@@ -63,13 +66,11 @@ class CassandraReader:
         if not slices:
             return []
         async with answered_within(self._timeout_s, "Cassandra"):
-            shards = await self._shards_of(priority)
             owners = [member_key(wanted.tenant, wanted.member_id) for wanted in slices]
-            homes = [shard_of(owner, shards) for owner in owners]
-            marks = await self._marks(priority, set(homes))
+            marks = await self._marks(priority, owners)
             return await together(
-                self._page(priority, wanted, owner, marks[home], now_ms)
-                for wanted, owner, home in zip(slices, owners, homes, strict=True)
+                self._page(priority, wanted, owner, mark, now_ms)
+                for wanted, owner, mark in zip(slices, owners, marks, strict=True)
             )
 
     async def keep_acknowledged(self, priority: Priority, marks: Sequence[Acknowledged]) -> None:
@@ -77,13 +78,11 @@ class CassandraReader:
         if not marks:
             return
         async with answered_within(self._timeout_s, "Cassandra"):
-            shards = await self._shards_of(priority)
             owners = [member_key(mark.tenant, mark.member_id) for mark in marks]
-            homes = [shard_of(owner, shards) for owner in owners]
-            readable = await self._marks(priority, set(homes))
+            readable = await self._marks(priority, owners)
             highest: dict[tuple[bytes, str], int] = {}
-            for mark, owner, home in zip(marks, owners, homes, strict=True):
-                if mark.position <= readable[home]:
+            for mark, owner, readable_through in zip(marks, owners, readable, strict=True):
+                if mark.position <= readable_through:
                     key = owner, mark.device_id
                     highest[key] = max(mark.position, highest.get(key, 0))
             await together(
@@ -108,18 +107,32 @@ class CassandraReader:
             self._shards[priority] = shards = int(found[0][0])
         return shards
 
-    async def _marks(self, priority: Priority, shards: set[int]) -> dict[int, int]:
-        async def mark(shard: int) -> int:
-            found = await self._session.read("mark", [int(priority), shard])
-            if not found:
-                return 0
-            known, moving, moved = found[0]
-            if is_hidden(moving, moved, self._move):
-                raise not_copied(priority, shard)
-            return int(known or 0)
+    async def _marks(self, priority: Priority, owners: Sequence[bytes]) -> list[int]:
+        """Of each owner's shard."""
+        for _ in range(LOOKS):
+            shards = await self._shards_of(priority)
+            homes = [shard_of(owner, shards) for owner in owners]
+            numbers = list(set(homes))
+            found = await together(
+                self._mark(Shard(priority, number, shards)) for number in numbers
+            )
+            marks = {n: mark for n, mark in zip(numbers, found, strict=True) if mark is not None}
+            if len(marks) == len(numbers):
+                return [marks[home] for home in homes]
+            self._shards.pop(priority, None)
+        raise Unavailable(
+            Reason.NOT_READY, f"the number of lane {priority.word}'s shards is being changed"
+        )
 
-        numbers = list(shards)
-        return dict(zip(numbers, await together(map(mark, numbers)), strict=True))
+    async def _mark(self, shard: Shard) -> int | None:
+        """None: the lane has another number of shards by now."""
+        found = await self._session.read("mark", key_of(shard))
+        if not found:
+            return 0
+        known, moving, moved, left = found[0]
+        if is_hidden(moving, moved, self._move):
+            raise not_copied(shard.priority, shard.number)
+        return None if left else int(known or 0)
 
     async def _page(
         self, priority: Priority, wanted: Slice, owner: bytes, mark: int, now_ms: int

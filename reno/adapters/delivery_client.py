@@ -47,7 +47,6 @@ class DeliveryClient:
         self,
         gateway: GatewayAddress,
         shard: Shard,
-        shards: int,
         rows: Sequence[DeliveryRow],
         *,
         resync: bool,
@@ -60,7 +59,7 @@ class DeliveryClient:
             gateway_epoch=gateway.epoch,
             priority=PriorityProto.ValueType(shard.priority),
             shard=shard.number,
-            shards=shards,
+            shards=shard.shards,
             resync=resync,
             deliveries=[
                 Delivery(position=row.position, previous=row.previous, row=row.row) for row in rows

@@ -51,7 +51,7 @@ def inbox_of(settings: Settings, priority: Priority, shards: int) -> Inbox:
         raise
     from reno.adapters.moving_inbox import MovingInbox  # noqa: PLC0415
 
-    kept = [Shard(priority, number) for number in owned.of(shards)]
+    kept = [Shard(priority, number, shards) for number in owned.of(shards)]
     return MovingInbox(embedded, _cassandra(settings, priority, shards, name), kept)
 
 

@@ -46,10 +46,10 @@ class _MemberRows:
 
 
 class MemoryInbox:
-    """Serves every lane. `shards` is the count of each lane."""
+    """Serves every lane. Implements reno.ports.Inbox and ReshardedInbox. `shards` is the count of each lane at first."""
 
     def __init__(self, shards: int, max_member_rows: int = MAX_MEMBER_ROWS) -> None:
-        self._shards = shards
+        self._shards = dict.fromkeys(Priority, shards)
         self._max_member_rows = max_member_rows
         self._rows: dict[tuple[Priority, bytes], _MemberRows] = {}
         self._journals: dict[Shard, dict[_Place, JournalEntry]] = {}
@@ -63,7 +63,7 @@ class MemoryInbox:
         """See reno.ports.InboxReader."""
         for mark in marks:
             owner = member_key(mark.tenant, mark.member_id)
-            if mark.position <= self._mark(Shard(priority, shard_of(owner, self._shards))):
+            if mark.position <= self._mark(priority, owner):
                 key = (priority, owner, mark.device_id)
                 self._acknowledged[key] = max(mark.position, self._acknowledged.get(key, 0))
 
@@ -95,12 +95,28 @@ class MemoryInbox:
             if journal[place].log_time_ms < before_ms:
                 del journal[place]
 
+    async def shards(self, priority: Priority) -> int:
+        """See reno.ports.ReshardedInbox."""
+        return self._shards[priority]
+
+    async def remember(self, shard: Shard, entries: Sequence[JournalEntry]) -> None:
+        """See reno.ports.ReshardedInbox."""
+        await self.append(shard, [EnvelopeWrite(entry, ()) for entry in entries])
+
+    async def begin(self, shard: Shard, first: JournalEntry) -> None:
+        """See reno.ports.ReshardedInbox."""
+        await self.append(shard, [EnvelopeWrite(first, ())])
+
+    async def go_over(self, priority: Priority, shards: int, mark: int) -> None:
+        """See reno.ports.ReshardedInbox."""
+        self._shards[priority] = shards
+
     async def close(self) -> None:
         """Nothing to release; what was kept can still be read."""
 
     def _page(self, priority: Priority, wanted: Slice, now_ms: int) -> Page:
         key = member_key(wanted.tenant, wanted.member_id)
-        mark = self._mark(Shard(priority, shard_of(key, self._shards)))
+        mark = self._mark(priority, key)
         rows = self._rows.get((priority, key), _MemberRows())
         kept = self._acknowledged.get((priority, key, wanted.device_id), 0)
         acknowledged = kept if wanted.device_id else 0
@@ -118,6 +134,7 @@ class MemoryInbox:
         left_out = rows.left_out(wanted.after, mark, self._max_member_rows) if whole.more else 0
         return replace(page(left_out), left_out_through=left_out) if left_out else whole
 
-    def _mark(self, shard: Shard) -> int:
-        journal = self._journals.get(shard)
+    def _mark(self, priority: Priority, owner: bytes) -> int:
+        shards = self._shards[priority]
+        journal = self._journals.get(Shard(priority, shard_of(owner, shards), shards))
         return mark_of(*max(journal)) if journal else 0

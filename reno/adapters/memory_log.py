@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from reno.domain.priority import Priority
 from reno.ports import (
     LaneInfo,
+    LaneStanding,
     LogAbsent,
     LogFull,
     LogRecord,
@@ -29,12 +30,13 @@ class Lane:
     reading: int = 0
     last_sequence: int = 0
     held_bytes: int = 0
-    shards: dict[int, dict[int, LogRecord]] = field(default_factory=dict)
+    shards: dict[Shard, dict[int, LogRecord]] = field(default_factory=dict)
     sequences: dict[str, int] = field(default_factory=dict)
+    to_shards: int | None = None
 
 
 class MemoryLog:
-    """Implements reno.ports.LogWriter and LogReader. Ids are remembered for ever; bytes count payloads only."""
+    """Implements reno.ports.LogWriter, LogReader and ReshardedLog. Ids are remembered for ever; bytes count payloads only."""
 
     def __init__(
         self,
@@ -65,13 +67,15 @@ class MemoryLog:
     async def append(self, shard: Shard, payload: bytes, envelope_id: str, timeout_s: float) -> int:
         """Raises LogFull, LogAbsent."""
         lane = self._lane(shard.priority)
+        if lane.to_shards is not None or shard.shards != lane.info.shards:
+            raise LogAbsent(f"no {shard}")
         if (known := lane.sequences.get(envelope_id)) is not None:
             return known
         if lane.held_bytes + len(payload) > self._max_bytes:
             raise LogFull(shard.priority.word)
         lane.last_sequence += 1
         record = LogRecord(lane.last_sequence, self._now_ms(), payload)
-        lane.shards.setdefault(shard.number, {})[record.sequence] = record
+        lane.shards.setdefault(shard, {})[record.sequence] = record
         lane.sequences[envelope_id] = record.sequence
         lane.held_bytes += len(payload)
         self._tell()
@@ -98,7 +102,7 @@ class MemoryLog:
                 if lane.last_sequence < read_through:
                     raise LogShorter(f"ends at {lane.last_sequence}, {read_through} was read")
                 following, reading = from_sequence, lane.reading
-            held = lane.shards.get(shard.number, {}) if lane else {}
+            held = lane.shards.get(shard, {}) if lane else {}
             batch = [record for sequence, record in held.items() if sequence >= following]
             if batch:
                 batch = batch[:MAX_BATCH_RECORDS]
@@ -113,13 +117,13 @@ class MemoryLog:
         lane = self._lane(shard.priority)
         if lane.reading != reading:
             raise LogUnconfirmed("the log must be read again before it is purged")
-        held = lane.shards.get(shard.number, {})
+        held = lane.shards.get(shard, {})
         for sequence in [each for each in held if each <= through_sequence]:
             lane.held_bytes -= len(held.pop(sequence).payload)
 
     async def lag(self, shard: Shard) -> int:
         """Raises LogAbsent."""
-        return len(self._lane(shard.priority).shards.get(shard.number, {}))
+        return len(self._lane(shard.priority).shards.get(shard, {}))
 
     async def bury(
         self, shard: Shard, record: LogRecord, why: str, rows: Sequence[int] = ()
@@ -127,10 +131,31 @@ class MemoryLog:
         """Kept in `dead`."""
         self.dead.setdefault((shard, record.sequence), (record, why))
 
+    async def standing(self, priority: Priority) -> LaneStanding:
+        """Raises LogAbsent."""
+        lane = self._lane(priority)
+        return LaneStanding(lane.info, lane.to_shards, lane.last_sequence)
+
+    async def close(self, priority: Priority, to_shards: int) -> int:
+        """Raises LogAbsent."""
+        lane = self._lane(priority)
+        lane.to_shards = to_shards
+        lane.last_sequence += 1
+        return lane.last_sequence
+
+    async def waiting(self, priority: Priority) -> int:
+        """Raises LogAbsent."""
+        return sum(map(len, self._lane(priority).shards.values()))
+
+    async def open(self, priority: Priority, shards: int) -> None:
+        """Raises LogAbsent."""
+        lane = self._lane(priority)
+        lane.info, lane.to_shards = replace(lane.info, shards=shards), None
+
     def saved(self, priority: Priority) -> Lane:
         """A copy of the lane as it is now."""
         lane = self._lane(priority)
-        shards = {number: dict(records) for number, records in lane.shards.items()}
+        shards = {shard: dict(records) for shard, records in lane.shards.items()}
         return replace(lane, shards=shards, sequences=copy(lane.sequences))
 
     def restore(self, priority: Priority, lane: Lane | None) -> None:

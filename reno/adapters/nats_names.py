@@ -8,6 +8,8 @@ from reno.ports import LaneInfo, LogAbsent, Shard
 
 GENERATION_KEY = "reno.generation"
 SHARDS_KEY = "reno.shards"
+TO_SHARDS_KEY = "reno.to-shards"
+"""While the lane is closed: how many it is to have."""
 
 DUPLICATE_WINDOW_S = 120.0
 """How long the log knows a message id again; the fold knows envelopes for longer."""
@@ -27,20 +29,30 @@ def stream_of(priority: Priority) -> str:
 
 
 def subject_of(shard: Shard) -> str:
-    """Where the shard's envelopes are."""
-    return f"reno.events.{shard.priority.word}.{shard.number}"
+    """Where the shard's envelopes are. Who believes in another number of shards writes where no stream listens, not to another shard."""
+    return f"reno.events.{shard.priority.word}.{shard.shards}.{shard.number}"
+
+
+def subjects_of(priority: Priority, shards: int) -> str:
+    """Of the shards of a lane that has so many."""
+    return f"reno.events.{priority.word}.{shards}.*"
+
+
+def closed_subject(priority: Priority) -> str:
+    """The lane's stream listens here alone while the number of its shards changes."""
+    return f"reno.closed.{priority.word}"
 
 
 def dead_subject_of(shard: Shard) -> str:
     """Where the shard's dead letters are."""
-    return f"reno.dead.{shard.priority.word}.{shard.number}"
+    return f"reno.dead.{shard.priority.word}.{shard.shards}.{shard.number}"
 
 
 def shard_of_dead_subject(subject: str) -> Shard:
     """Raises ValueError."""
-    lane, _, number = subject.removeprefix("reno.dead.").partition(".")
     try:
-        return Shard(Priority[lane.upper()], int(number))
+        lane, shards, number = subject.removeprefix("reno.dead.").split(".")
+        return Shard(Priority[lane.upper()], int(number), int(shards))
     except KeyError as error:
         raise ValueError(f"no dead letter's subject: {subject}") from error
 
@@ -59,7 +71,7 @@ def lane_config(priority: Priority, settings: LogSettings) -> StreamConfig:
     """A lane's stream as it is created: full says no, and nothing leaves unless it is purged."""
     return _config(
         stream_of(priority),
-        f"reno.events.{priority.word}.*",
+        subjects_of(priority, settings.shards),
         settings.max_bytes(priority),
         settings.replicas,
         {GENERATION_KEY: "0", SHARDS_KEY: str(settings.shards)},

@@ -4,7 +4,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from reno.adapters.nats_names import DEAD_STREAM, inbox_prefix, roster_subject, stream_of
+from reno.adapters.nats_names import (
+    DEAD_STREAM,
+    closed_subject,
+    inbox_prefix,
+    roster_subject,
+    stream_of,
+)
 from reno.domain.priority import LANES, Priority
 
 ACCOUNT = "RENO"
@@ -26,7 +32,7 @@ def processor_user(priority: Priority) -> str:
 
 
 def permissions() -> Mapping[str, Permissions]:
-    """By user: ingestion, a processor for each lane, and who looks after dead letters."""
+    """By user: ingestion, a processor for each lane, and who looks after dead letters and changes the number of shards."""
     return {
         INGESTION: _ingestion(),
         **{processor_user(lane): _processor(lane) for lane in LANES},
@@ -71,7 +77,12 @@ def _operator() -> Permissions:
     return Permissions(
         publish=[
             "reno.events.>",
-            *(f"$JS.API.STREAM.INFO.{stream_of(lane)}" for lane in LANES),
+            *(closed_subject(lane) for lane in LANES),
+            *(
+                f"$JS.API.STREAM.{request}.{stream_of(lane)}"
+                for lane in LANES
+                for request in ("INFO", "UPDATE", "PURGE")
+            ),
             f"$JS.API.STREAM.INFO.{DEAD_STREAM}",
             f"$JS.API.STREAM.MSG.GET.{DEAD_STREAM}",
             f"$JS.API.STREAM.MSG.DELETE.{DEAD_STREAM}",
@@ -88,11 +99,11 @@ def _processor(lane: Priority) -> Permissions:
             f"$JS.API.STREAM.CREATE.{stream}",
             f"$JS.API.STREAM.UPDATE.{stream}",
             f"$JS.API.STREAM.PURGE.{stream}",
-            f"$JS.API.CONSUMER.CREATE.{stream}.*.reno.events.{lane.word}.*",
+            f"$JS.API.CONSUMER.CREATE.{stream}.*.reno.events.{lane.word}.*.*",
             f"$JS.API.CONSUMER.MSG.NEXT.{stream}.*",
             f"$JS.API.STREAM.INFO.{DEAD_STREAM}",
             f"$JS.API.STREAM.CREATE.{DEAD_STREAM}",
-            f"reno.dead.{lane.word}.*",
+            f"reno.dead.{lane.word}.*.*",
             f"{roster_subject(lane)}.*",
         ],
         subscribe=[f"{inbox_prefix(processor_user(lane))}.>", f"{roster_subject(lane)}.*"],

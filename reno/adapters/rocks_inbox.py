@@ -94,8 +94,8 @@ class RocksInbox:
     async def append(self, shard: Shard, writes: Sequence[EnvelopeWrite]) -> None:
         """See reno.ports.Inbox. One atomic, synced write. Raises errors.Unavailable when the disk is full, InboxBroken when only opening the directory again can help: nothing of it can be read then. A shard's next append follows when this one returned."""
         self._expect(shard.priority)
-        if shard.number not in self._kept_shards:
-            raise ValueError(f"no shard {shard.number} of {self._shards}")
+        if shard.shards != self._shards or shard.number not in self._kept_shards:
+            raise ValueError(f"no shard {shard.number} of {shard.shards}")
         if not writes:
             return
         await self._writer.write(lambda: self._append_batch(shard, writes))

@@ -32,7 +32,8 @@ class RocksSnapshot:
             self.move = self._value(MOVE_KEY).decode()
             self.priority = Priority(lane)
             self.shards = [
-                Shard(self.priority, number) for number in parse_shards(owned or "all").of(shards)
+                Shard(self.priority, number, shards)
+                for number in parse_shards(owned or "all").of(shards)
             ]
             """That were kept there."""
         except BaseException:

@@ -73,7 +73,7 @@ async def _copy(settings: "Settings", lane: "Priority", place: Path, report: "_R
     except InboxLocked as error:
         raise Fault(str(error)) from error
     try:
-        target = CassandraCopy(session, lane)
+        target = CassandraCopy(session, lane, snapshot.shards[0].shards)
         rate = settings.inbox.copy_rows_per_s
         progress = await copy_inbox(
             snapshot, target, rate, lambda progress: report.on_the_way(snapshot, progress)

@@ -11,6 +11,7 @@ from reno.cli import (
     dlq,
     doctor,
     inbox,
+    lane,
     mesh,
     nats,
     presence,
@@ -58,6 +59,7 @@ app.command("presence")(presence.presence)
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(config.app, name="config")
 app.add_typer(inbox.app, name="inbox")
+app.add_typer(lane.app, name="lane")
 app.add_typer(mesh.app, name="mesh")
 app.add_typer(nats.app, name="nats")
 app.add_typer(schema.app, name="schema")

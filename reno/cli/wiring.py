@@ -1,7 +1,7 @@
 """The one place that knows the rooms: gives each role its adapters, and takes them back. What a role needs is imported when it is known which: a process that starts again should be quick."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from reno.ports import Inbox
 from reno.server.role import Role
 
 if TYPE_CHECKING:
+    from processor.resharding import Resharding
     from reno.adapters.nats_connection import NatsConnection
 
 
@@ -31,6 +32,28 @@ async def wired(settings: Settings, role: str, priority: Priority | None) -> Asy
                 yield PresenceRole(settings)
             case _:
                 raise ValueError(f"no role {role} (a processor needs a priority)")
+
+
+@asynccontextmanager
+async def resharding(
+    settings: Settings, priority: Priority, say: Callable[[str], None], patience_s: float
+) -> AsyncIterator["Resharding"]:
+    """What changes the number of a lane's shards, whose inbox is in Cassandra. Raises TimeoutError where there is no log within patience_s."""
+    from processor.resharding import Resharding  # noqa: PLC0415
+    from reno.adapters.cassandra_resharded_inbox import CassandraReshardedInbox  # noqa: PLC0415
+    from reno.adapters.cassandra_session import CassandraSession  # noqa: PLC0415
+    from reno.adapters.cassandra_statements import RESHARDING  # noqa: PLC0415
+    from reno.adapters.nats_connection import NatsConnection  # noqa: PLC0415
+    from reno.adapters.nats_resharded_log import NatsReshardedLog  # noqa: PLC0415
+
+    async with AsyncExitStack() as stack:
+        connection = NatsConnection(settings.log, "reshard")
+        stack.push_async_callback(connection.close)
+        async with asyncio.timeout(patience_s):
+            await connection.connect()
+        inbox = CassandraReshardedInbox(CassandraSession(settings.inbox, RESHARDING))
+        stack.push_async_callback(inbox.close)
+        yield Resharding(priority, NatsReshardedLog(connection), inbox, say, patience_s)
 
 
 async def _ingestion(settings: Settings, stack: AsyncExitStack) -> Role:

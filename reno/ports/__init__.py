@@ -30,13 +30,20 @@ from reno.ports.presence import (
     PresenceLookup,
     SessionPlace,
 )
+from reno.ports.resharding import (
+    CannotReshard,
+    LaneStanding,
+    ReshardedInbox,
+    ReshardedLog,
+)
 from reno.ports.roster import Beat, Roster, Word
-from reno.ports.shard import Shard
+from reno.ports.shard import Shard, shards_of_lane
 
 __all__ = [
     "MAX_SLICES",
     "Acknowledged",
     "Beat",
+    "CannotReshard",
     "Deliverer",
     "DeliveryRow",
     "EnvelopeWrite",
@@ -45,6 +52,7 @@ __all__ = [
     "InboxReader",
     "JournalEntry",
     "LaneInfo",
+    "LaneStanding",
     "Located",
     "LogAbsent",
     "LogFull",
@@ -56,6 +64,8 @@ __all__ = [
     "Page",
     "PresenceAnnouncer",
     "PresenceLookup",
+    "ReshardedInbox",
+    "ReshardedLog",
     "Roster",
     "RowWrite",
     "SessionPlace",
@@ -63,4 +73,5 @@ __all__ = [
     "Slice",
     "StoredRow",
     "Word",
+    "shards_of_lane",
 ]

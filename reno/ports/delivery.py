@@ -24,7 +24,6 @@ class Deliverer(Protocol):
         self,
         gateway: GatewayAddress,
         shard: Shard,
-        shards: int,
         rows: Sequence[DeliveryRow],
         *,
         resync: bool,

@@ -11,3 +11,10 @@ class Shard:
 
     priority: Priority
     number: int
+    shards: int
+    """How many the lane is divided into: with another count it is another shard."""
+
+
+def shards_of_lane(priority: Priority, shards: int) -> list[Shard]:
+    """All of a lane."""
+    return [Shard(priority, number, shards) for number in range(shards)]

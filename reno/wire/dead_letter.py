@@ -61,7 +61,7 @@ def envelopes_again(letter: DeadLetter, shards: int) -> Mapping[Shard, tuple[byt
         except Unreadable as error:
             raise Unreadable(f"event {index}: {error}") from error
         number = shard_of(member_key(row.tenant, row.member_id), shards)
-        by_shard.setdefault(Shard(letter.shard.priority, number), []).append(rows[index])
+        by_shard.setdefault(Shard(letter.shard.priority, number, shards), []).append(rows[index])
     again = {}
     for shard, its_rows in by_shard.items():
         envelope_id = _id(letter, shard)

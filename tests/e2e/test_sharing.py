@@ -14,13 +14,13 @@ import pytest
 from reno.cli.ports import plan_of
 from reno.config.cassandra_settings import CassandraSettings
 from reno.domain.member import member_key, shard_of
-from reno.domain.priority import Priority
 from reno.domain.shard_set import parse_shards
 from tests.e2e.history import History
-from tests.e2e.lane_types import CATALOGUE, TYPES
-from tests.e2e.many import Member, address
+from tests.e2e.lane_types import TYPES
+from tests.e2e.many import Member
 from tests.e2e.running import RunningReno, end_reno, reno_command, start_reno
 from tests.e2e.settling import online, pulled, until_all
+from tests.e2e.sharing import all_have_news, joining_processor, shared_out, sharing_environment
 from tests.e2e.traffic import Backend, Listener
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -35,18 +35,7 @@ FIRST = "processor-high"
 
 @pytest.fixture
 def environment(tmp_path: Path, cassandra: CassandraSettings) -> dict[str, str]:
-    catalogue = tmp_path / "catalogue.toml"
-    catalogue.write_text(CATALOGUE)
-    return {
-        "RENO_CATALOGUE": str(catalogue),
-        "RENO_INBOX__CONTACT_POINTS": json.dumps(cassandra.contact_points),
-        "RENO_INBOX__REQUEST_TIMEOUT_S": "5",
-        "RENO_INBOX__KEYSPACE": "e2e",
-        "RENO_LANES__HIGH__SHARDS": str(SHARDS),
-        "RENO_PROCESSOR__SHARDS": "shared",
-        # On a busy machine a role may be silent; here only the test kills.
-        "RENO_SUPERVISOR__SILENT_AFTER_S": "120",
-    }
+    return sharing_environment(tmp_path, cassandra, SHARDS)
 
 
 @pytest.fixture
@@ -64,25 +53,13 @@ def joining(
 ) -> Iterator[list[Member]]:
     """Two more processors of the lane, not started yet."""
     found = plan_of(reno.state).environment()
-    known = {**environment, **found, "RENO_INBOX__ENGINE": "cassandra"}
-    made = [_processor(tmp_path, f"joining-{number}", known) for number in range(2)]
+    known = {**environment, **found}
+    made = [joining_processor(tmp_path, f"joining-{number}", known) for number in range(2)]
     try:
         yield made
     finally:
         for member in made:
             member.kill()
-
-
-def _processor(directory: Path, name: str, known: Mapping[str, str]) -> Member:
-    place = address()
-    own = {"RENO_PROCESSOR__LISTEN_INTERNAL": place, "RENO_DATA_DIR": str(directory / name)}
-    return Member(
-        name,
-        ["processor", "--priority", "high"],
-        {**known, **own},
-        (place, "reno.v1.InboxService"),
-        directory / f"{name}.log",
-    )
 
 
 def members() -> list[str]:
@@ -97,11 +74,8 @@ def members() -> list[str]:
 
 def share(log: Path) -> frozenset[int]:
     """What a processor said last that it has."""
-    for line in reversed(log.read_text().splitlines()):
-        if '"shards shared out"' in line:
-            mine = json.loads(line)["mine"]
-            return (parse_shards(mine).numbers or frozenset()) if mine else frozenset()
-    return frozenset()
+    (mine,) = shared_out([log])
+    return (parse_shards(mine).numbers or frozenset()) if mine else frozenset()
 
 
 @dataclass
@@ -118,21 +92,11 @@ class Watch:
             while sorted(n for log in logs for n in share(log)) != list(range(SHARDS)):
                 await asyncio.sleep(0.05)
             moved_s = time.monotonic() - began_s
-            while not self._all_have_news(began):
+            while not all_have_news(self.history, self.listeners, began):
                 await asyncio.sleep(0.05)
         shares = " + ".join(str(len(share(log))) for log in logs)
         delivered_s = time.monotonic() - began_s
         print(f"\n{what}: {shares} shards after {moved_s:.2f} s, delivering {delivered_s:.2f} s")
-
-    def _all_have_news(self, since: int) -> bool:
-        news: dict[str, set[str]] = {member: set() for member in self.listeners}
-        for receipt in self.history.receipts[since:]:
-            if receipt.priority == Priority.HIGH:
-                news[receipt.member].add(receipt.event_id)
-        return all(
-            any(one.event_id in news[member] for one in listener.seen)
-            for member, listener in self.listeners.items()
-        )
 
 
 async def test_shards_move_to_who_is_there(

@@ -10,7 +10,7 @@ import grpc
 from reno.v1.event_pb2 import Event
 from reno.v1.ingestion_service_pb2 import PublishBatchRequest, PublishResult
 from reno.v1.ingestion_service_pb2_grpc import IngestionServiceStub
-from reno.v1.notification_pb2 import Notification
+from reno.v1.notification_pb2 import Gap, Notification
 from reno.v1.notification_service_pb2 import START_AT_START, PullRequest, SubscribeRequest
 from reno.v1.notification_service_pb2_grpc import NotificationServiceStub
 from reno.v1.reason_pb2 import REASON_FULL
@@ -73,6 +73,15 @@ class Backend:
                 await self._deliver(stub, [self._event() for _ in range(batch)])
                 due += batch / events_per_s
 
+    async def repeat(self, member: str, kind: str, event_ids: list[str]) -> None:
+        """Once more what was accepted before: as a backend does that did not hear so."""
+        async with connected(self._address) as channel:
+            events = [
+                Event(id=event_id, type=kind, member_id=member, payload=self._payload)
+                for event_id in event_ids
+            ]
+            await self._attempt(IngestionServiceStub(channel), events, clean=False)
+
     def _event(self) -> Event:
         event_id = f"{self._name}-{next(self._numbers)}"
         self._history.published.add(event_id)
@@ -132,6 +141,8 @@ class Listener:
         self.seen = history.received[f"{member}/{device_id}"]
         self.caught_up = asyncio.Event()
         self.cursor = ""
+        self.gaps: list[str] = []
+        """What it was told that it may miss."""
 
     async def listen(self) -> None:
         """Until cancelled."""
@@ -143,6 +154,8 @@ class Listener:
                     async for frame in stub.Subscribe(request, metadata=self._metadata):
                         self.seen += [arrival(self._member, one) for one in frame.notifications]
                         self.cursor = frame.cursor or self.cursor
+                        if frame.HasField("gap"):
+                            self.gaps.append(Gap.Reason.Name(frame.gap.reason))
                         if frame.caught_up:
                             self.caught_up.set()
                 except grpc.aio.AioRpcError as error:

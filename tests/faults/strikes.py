@@ -9,6 +9,9 @@ import nats
 from nats.aio.client import Client
 from nats.js.errors import NotFoundError
 
+from reno.adapters.nats_names import subject_of
+from reno.domain.priority import LANES
+from reno.ports import shards_of_lane
 from reno.wire.envelope import seal_envelope
 from tests.faults.bite import BITE_WITHIN_S, Bite, Strike, bitten
 from tests.faults.crashing import crash, crash_targets, power_loss, rolling
@@ -17,7 +20,7 @@ from tests.faults.ground import Ground
 from tests.faults.launcher import set_clock
 from tests.faults.layout import CASSANDRA
 from tests.faults.population import Population
-from tests.faults.traffic import LANE_WORDS, SHARDS
+from tests.faults.traffic import SHARDS
 
 JUMP_S = 3660.0
 """An hour, and longer than the oldest that a door takes."""
@@ -115,10 +118,10 @@ async def poison(ground: Ground, _population: Population, _name: str, _lasts_s: 
         stream = client.jetstream()
         before = await _dead_letters(client)
         wanted = 0
-        for word in LANE_WORDS.values():
-            for shard in range(SHARDS):
+        for lane in LANES:
+            for shard in shards_of_lane(lane, SHARDS):
                 for payload in (b"no envelope", seal_envelope(bytes(range(16)), [b"\xff no row"])):
-                    await stream.publish(f"reno.events.{word}.{shard}", payload)
+                    await stream.publish(subject_of(shard), payload)
                     wanted += 1
         at = time.monotonic()
         buried = 0

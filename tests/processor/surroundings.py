@@ -25,7 +25,7 @@ from reno.ports import (
 )
 from tests.processor.records import envelope, envelope_id
 
-SHARD = Shard(Priority.HIGH, 0)
+SHARD = Shard(Priority.HIGH, 0, 1)
 SETTINGS = ProcessorSettings(retry_s=0.02)
 G1 = GatewayAddress("g1", 1, "g1:1")
 G2 = GatewayAddress("g2", 1, "g2:1")
@@ -79,7 +79,6 @@ class Gateways:
         self,
         gateway: GatewayAddress,
         shard: Shard,
-        shards: int,
         rows: Sequence[DeliveryRow],
         *,
         resync: bool,
@@ -164,7 +163,7 @@ class Surroundings:
     async def owner(self, stopping: Stopping) -> Owner:
         return Owner(
             SHARD,
-            await self.log.open_lane(SHARD.priority),
+            (await self.log.open_lane(SHARD.priority)).generation,
             self.settings,
             self.log,
             self.inbox,

@@ -13,7 +13,7 @@ from reno.domain.priority import Priority
 from reno.ports import EnvelopeWrite, LogRecord, Page, Shard, Slice
 from tests.processor.records import UNREADABLE_ROW, envelope, envelope_id, logs, row
 
-SHARD = Shard(Priority.HIGH, 0)
+SHARD = Shard(Priority.HIGH, 0, 1)
 MINUTE_MS = 60_000
 
 

@@ -7,6 +7,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from processor.resharding import Resharding
 from processor.role import INBOX_SERVICE, ProcessorRole
 from reno.adapters.memory_inbox import MemoryInbox
 from reno.adapters.memory_log import MemoryLog
@@ -72,7 +73,8 @@ class World:
         return self.is_synced
 
     async def publish(self, member: str, event_id: str) -> None:
-        shard = Shard(Priority.HIGH, shard_of(member_key("", member), SHARDS))
+        shards = (await self.log.lane(Priority.HIGH)).shards
+        shard = Shard(Priority.HIGH, shard_of(member_key("", member), shards), shards)
         self.published += 1
         payload = envelope(self.published, [row(member, event_id)])
         await self.log.append(shard, payload, member + event_id, 1.0)
@@ -81,10 +83,13 @@ class World:
         for member in members:
             await self.publish(member, event_id)
 
+    def delivered(self) -> int:
+        return sum(len(call.rows) for call in self.gateways.answered)
+
     async def until_processed(self) -> None:
         async with asyncio.timeout(10):
             for number in range(SHARDS):
-                while await self.log.lag(Shard(Priority.HIGH, number)):
+                while await self.log.lag(Shard(Priority.HIGH, number, SHARDS)):
                     await asyncio.sleep(0.01)
 
 
@@ -133,7 +138,7 @@ async def test_it_waits_for_the_log_then_owns_every_shard_and_serves_the_inbox()
         assert [len(page.rows) for page in pages] == [1, 1]
     await world.role.drain()
     for number in range(SHARDS):
-        assert await world.log.lag(Shard(Priority.HIGH, number)) == 0
+        assert await world.log.lag(Shard(Priority.HIGH, number, SHARDS)) == 0
 
 
 async def test_it_is_not_serving_over_a_log_that_does_not_sync() -> None:
@@ -207,3 +212,36 @@ async def test_a_defect_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(ExceptionGroup):
         await asyncio.wait_for(world.role.wait(), 10)
     await world.role.drain()
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, SHARED], ids=["all", "shared"])
+async def test_a_lane_with_another_number_of_shards_is_gone_on_with(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ordered: what the old shards hold is stored and delivered before the new ones begin. Nobody is told that anything was lost."""
+    monkeypatch.setattr("processor.role.LOOK_S", 0.05)
+    world = World()
+    world.log.is_there = True
+    role = world.new_role(settings)
+    await role.start()
+    async with grpc.aio.insecure_channel(role.addresses["inbox"]) as channel:
+        await until_health(channel, "SERVING")
+        for number, shards in enumerate((5, 1, SHARDS)):
+            for member in ("anna", "ben"):
+                await world.publish(member, f"e-{number}")
+            await Resharding(Priority.HIGH, world.log, world.inbox, print, patience_s=10).run(
+                shards
+            )
+            assert world.delivered() == 2 * (number + 1), "all before it opened"
+        async with asyncio.timeout(10):
+            while world.opened != [SHARDS, 5, 1, SHARDS]:
+                await asyncio.sleep(0.01)
+        await until_health(channel, "SERVING")
+        await world.publish("anna", "e-3")
+        async with asyncio.timeout(10):
+            while world.delivered() != 7:
+                await asyncio.sleep(0.01)
+    await role.drain()
+    positions = [row.position for call in world.gateways.answered for row in call.rows]
+    pairs = [sorted(positions[at : at + 2]) for at in range(0, 7, 2)]
+    assert [each for pair in pairs for each in pair] == sorted(positions)

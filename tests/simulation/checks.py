@@ -117,7 +117,9 @@ def _accepted(world: World) -> None:
             continue
         _, sequence, index = parts_of(each.answer)
         member_id = each.event.member_id
-        shard = Shard(each.lane, shard_of(member_key("", member_id), world.mix.shards))
+        shard = Shard(
+            each.lane, shard_of(member_key("", member_id), world.mix.shards), world.mix.shards
+        )
         found = records.get((shard, sequence))
         assert found, f"Durable: no message at {each.answer}"
         row = Row.FromString(open_envelope(found.payload).rows[index])

@@ -145,14 +145,12 @@ class Gateway:
         done = self._serving.done() and not self._serving.cancelled()
         return self._serving.exception() if done else None
 
-    def deliver(
-        self, epoch: int, shard: Shard, shards: int, rows: list[DeliveryRow], *, resync: bool
-    ) -> None:
+    def deliver(self, epoch: int, shard: Shard, rows: list[DeliveryRow], *, resync: bool) -> None:
         if self._door.is_draining:
             raise unavailable()
         self.process.run(
             lambda: self._delivering.deliver(
-                epoch, shard.priority, shard.number, shards, rows, resync=resync
+                epoch, shard.priority, shard.number, shard.shards, rows, resync=resync
             )
         )
         self.check_bounds()

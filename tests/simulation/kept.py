@@ -129,7 +129,7 @@ class KeptInbox:
 
     def page(self, lane: Priority, wanted: Slice, now_ms: int) -> Page:
         key = member_key(wanted.tenant, wanted.member_id)
-        mark = self.mark(Shard(lane, shard_of(key, self.shards)))
+        mark = self.mark(Shard(lane, shard_of(key, self.shards), self.shards))
         acknowledged = self._acknowledged.get((lane, key, wanted.device_id), 0)
         return fill_page(
             wanted,
@@ -142,7 +142,7 @@ class KeptInbox:
     def keep_acknowledged(self, lane: Priority, marks: list[Acknowledged]) -> None:
         for given in marks:
             owner = member_key(given.tenant, given.member_id)
-            if given.position <= self.mark(Shard(lane, shard_of(owner, self.shards))):
+            if given.position <= self.mark(Shard(lane, shard_of(owner, self.shards), self.shards)):
                 key = lane, owner, given.device_id
                 self._acknowledged[key] = max(given.position, self._acknowledged.get(key, 0))
 

@@ -220,7 +220,6 @@ class DeliverPort:
         self,
         gateway: GatewayAddress,
         shard: Shard,
-        shards: int,
         rows: Sequence[DeliveryRow],
         *,
         resync: bool,
@@ -233,7 +232,7 @@ class DeliverPort:
             there = self._world.gateways.get(gateway.address)
             if there is None:
                 raise unavailable()
-            there.deliver(gateway.epoch, shard, shards, given, resync=resync)
+            there.deliver(gateway.epoch, shard, given, resync=resync)
 
         what = [row.position for row in given], resync
         await self._world.network.call(

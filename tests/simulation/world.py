@@ -15,7 +15,7 @@ from reno.domain.identity import Backend, Device
 from reno.domain.member import shard_of
 from reno.domain.priority import Priority
 from reno.errors import RenoError
-from reno.ports import LaneInfo, Shard
+from reno.ports import LaneInfo, Shard, shards_of_lane
 from reno.v1.event_pb2 import Event
 from tests.simulation.gateways import Gateway
 from tests.simulation.kept import KeptInbox, KeptLog
@@ -88,7 +88,7 @@ class Processor:
         world, process = self._world, self.process
         await Owner(
             shard,
-            LaneInfo(0, world.mix.shards),
+            0,
             world.mix.settings.processor,
             LogPort(world, process),
             InboxPort(world, process),
@@ -119,7 +119,7 @@ class World:
         self.random = random
         self.kernel = kernel
         self.lanes = frozenset(mix.lanes)
-        self.shards = [Shard(lane, number) for lane in mix.lanes for number in range(mix.shards)]
+        self.shards = [shard for lane in mix.lanes for shard in shards_of_lane(lane, mix.shards)]
         self.network = Network(random, mix.faults, trace)
         self.log = KeptLog(mix.log_bytes, lambda: random.random() < 0.2)
         self.inbox = KeptInbox(mix.shards)
@@ -143,7 +143,9 @@ class World:
 
     def marks_of(self, device: Device) -> dict[Priority, int]:
         number = shard_of(device.member_key, self.mix.shards)
-        return {lane: self.inbox.mark(Shard(lane, number)) for lane in self.mix.lanes}
+        return {
+            lane: self.inbox.mark(Shard(lane, number, self.mix.shards)) for lane in self.mix.lanes
+        }
 
     def start_gateway(self, name: str) -> None:
         # The epoch is its clock: a start comes after the one before it.

@@ -142,7 +142,7 @@ class Surroundings:
         entry = JournalEntry(generation, sequence, sequence, b"\1" * 16, b"", b"")
         positions = [position_of(generation, sequence, index) for index in range(len(rows))]
         writes = [RowWrite(key, at, FAR_MS, row) for at, row in zip(positions, rows, strict=True)]
-        shard = Shard(priority, shard_of(key, SHARDS))
+        shard = Shard(priority, shard_of(key, SHARDS), SHARDS)
         await self.inbox.append(shard, [EnvelopeWrite(entry, writes)])
         deliveries = []
         for at, row in zip(positions, rows, strict=True):
@@ -157,7 +157,7 @@ class Surroundings:
         self._sequences[priority] = 0
         entry = JournalEntry(self._generations[priority], 0, 0, b"", b"", b"")
         for number in range(SHARDS):
-            await self.inbox.append(Shard(priority, number), [EnvelopeWrite(entry, ())])
+            await self.inbox.append(Shard(priority, number, SHARDS), [EnvelopeWrite(entry, ())])
 
     async def deliver(
         self,

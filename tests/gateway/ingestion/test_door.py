@@ -332,3 +332,45 @@ async def test_a_writer_that_fails_is_noticed(log: ScriptedLog, make_door: MakeD
     with pytest.raises(ValueError, match="larger"):
         await asyncio.wait_for(door.wait(), 10)
     assert pending is not None
+
+
+async def test_events_of_shards_that_a_lane_had_are_refused_and_repeats_go_to_those_that_it_has(
+    log: ScriptedLog, make_door: MakeDoor
+) -> None:
+    """Also what waits behind them, in order; nothing of it was stored."""
+    door = make_door(deadline_s=5.0, max_envelope_events=1)
+    await log.close(Priority.HIGH, 2)
+    publishing = asyncio.create_task(publish(door, event(0), event(1)))
+    while not log.attempts:
+        await asyncio.sleep(0.001)
+    await log.open(Priority.HIGH, 2)
+    assert reasons(await publishing) == [Reason.NOT_READY] * 2
+    assert {shard.shards for shard, *_ in log.attempts} == {1}
+    assert reasons(await publish(door, event(0), event(1))) == [None] * 2
+    assert await log.waiting(Priority.HIGH) == 2
+
+
+async def test_what_may_be_stored_in_a_shard_that_was_is_uncertain(
+    log: ScriptedLog, make_door: MakeDoor
+) -> None:
+    """Once: as new it would be stored in another shard, as an envelope that nobody knows."""
+    door = make_door(deadline_s=5.0)
+    await log.close(Priority.HIGH, 2)
+    log.failures.append(LogUnconfirmed("told to say nothing"))
+    publishing = asyncio.create_task(publish(door, event(0)))
+    while len(log.attempts) < 2:
+        await asyncio.sleep(0.001)
+    await log.open(Priority.HIGH, 2)
+    assert reasons(await publishing) == [Reason.UNCERTAIN]
+    assert reasons(await publish(door, event(0))) == [None]
+
+
+async def test_a_closed_lane_is_not_ready_and_others_go_on(
+    log: ScriptedLog, make_door: MakeDoor
+) -> None:
+    door = make_door()
+    await log.close(Priority.HIGH, 2)
+    answers = await asyncio.gather(
+        publish(door, event(0)), publish(door, event(1, type="merging", merge_key="p"))
+    )
+    assert list(map(reasons, answers)) == [[Reason.NOT_READY], [None]]

@@ -23,7 +23,7 @@ async def envelopes_of(lane: Priority, batches: int) -> int:
     await lanes.read_again(lane)
     loop = asyncio.get_running_loop()
     writer = ShardWriter(
-        Shard(lane, 0), SETTINGS.for_lane(lane), log, lanes, Confirmations(3), loop.time
+        Shard(lane, 0, 1), SETTINGS.for_lane(lane), log, lanes, Confirmations(3), loop.time
     )
     running = asyncio.create_task(writer.run())
     for _ in range(batches):

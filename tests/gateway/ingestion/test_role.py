@@ -152,7 +152,8 @@ async def test_durable_and_ordered_on_a_real_log(fresh_nats: NatsProcess) -> Non
             fresh_nats.start()
             positions += await later
         assert positions == sorted(set(positions))
-        shard = Shard(Priority.HIGH, shard_of(member_key("", "anna"), shards[Priority.HIGH]))
+        count = shards[Priority.HIGH]
+        shard = Shard(Priority.HIGH, shard_of(member_key("", "anna"), count), count)
         places = {}
         for record in await read(reader, shard, 2):
             for index, raw in enumerate(open_envelope(record.payload).rows):

@@ -61,7 +61,9 @@ class World:
         return page
 
     async def append(self, *writes: EnvelopeWrite, shard: int | None = None) -> None:
-        await self.inbox.append(Shard(LANE, home(*writes) if shard is None else shard), writes)
+        await self.inbox.append(
+            Shard(LANE, home(*writes) if shard is None else shard, SHARDS), writes
+        )
 
 
 @asynccontextmanager
@@ -102,7 +104,7 @@ async def open_cassandra(
     reader = CassandraReader(CassandraSession(settings, READING), 30.0, max_member_rows)
     try:
         # A lane that no processor ever opened cannot be read.
-        await inbox.last_entry(Shard(LANE, 0))
+        await inbox.last_entry(Shard(LANE, 0, SHARDS))
         world.reader = reader
         yield world
     finally:
@@ -159,7 +161,7 @@ def home(*writes: EnvelopeWrite) -> int:
 
 
 def shard_of_member(member: str) -> Shard:
-    return Shard(LANE, shard_of(member_key("", member), SHARDS))
+    return Shard(LANE, shard_of(member_key("", member), SHARDS), SHARDS)
 
 
 def same_shard(count: int, shard: int = 0) -> list[str]:

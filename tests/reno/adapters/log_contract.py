@@ -8,8 +8,8 @@ from typing import Protocol
 from reno.domain.priority import Priority
 from reno.ports import LogAbsent, LogFull, LogReader, LogRecord, LogUnconfirmed, LogWriter, Shard
 
-HIGH_0 = Shard(Priority.HIGH, 0)
-HIGH_1 = Shard(Priority.HIGH, 1)
+HIGH_0 = Shard(Priority.HIGH, 0, 4)
+HIGH_1 = Shard(Priority.HIGH, 1, 4)
 PATIENCE_S = 30.0
 
 

@@ -120,9 +120,9 @@ async def test_a_lane_with_another_shard_count_is_refused(cassandra: CassandraSe
             CassandraSession(cassandra, STORING), LANE, SHARDS + 1, read_timeout_s=10.0
         )
         with pytest.raises(InboxMismatch, match=f"{SHARDS} shards"):
-            await other.append(Shard(LANE, 0), [envelope(1)])
+            await other.append(Shard(LANE, 0, SHARDS + 1), [envelope(1)])
         with pytest.raises(WrongState):
-            await other.append(Shard(Priority.LOW, 0), [envelope(1)])
+            await other.append(Shard(Priority.LOW, 0, SHARDS + 1), [envelope(1)])
         await other.close()
 
 
@@ -171,7 +171,9 @@ async def test_bounded_never_more_in_flight_than_the_settings_say(
     session = Counting(cassandra.model_copy(update={"max_in_flight": 7}), STORING)
     inbox = CassandraInbox(session, LANE, SHARDS, read_timeout_s=30.0)
     members = same_shard(100)
-    await inbox.append(Shard(LANE, 0), [envelope(1, *((member, b"x") for member in members))])
+    await inbox.append(
+        Shard(LANE, 0, SHARDS), [envelope(1, *((member, b"x") for member in members))]
+    )
     pages = await inbox.read(LANE, [Slice("", member, "", 0, 9, 9) for member in members], 0)
     await inbox.close()
     assert rows_of(pages) == [b"x"] * 100

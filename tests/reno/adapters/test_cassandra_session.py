@@ -16,7 +16,7 @@ from tests.servers.cassandra import SHARED
 from tests.servers.forwarding import forwarding
 from tests.servers.nats import free_port
 
-MARK = [1, 0]
+MARK = [1, 4, 0]
 KEEP = [b"anna", 1, 7, 10**15, b"x", 3600]
 
 

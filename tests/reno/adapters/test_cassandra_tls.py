@@ -100,7 +100,7 @@ def apply_when_users_are_there(settings: CassandraSettings) -> None:
 
 async def test_private_both_drivers_speak_tls_and_log_in(secured: CassandraSettings) -> None:
     session = CassandraSession(secured, READING)
-    assert await session.read("mark", [1, 0]) == []
+    assert await session.read("mark", [1, 4, 0]) == []
     await session.close()
 
 
@@ -110,7 +110,7 @@ async def test_private_a_wrong_password_is_said(secured: CassandraSettings) -> N
         await asyncio.to_thread(cassandra_schema.status, wrong)
     session = CassandraSession(wrong, READING)
     with pytest.raises(Unavailable, match=r"credentials|password"):
-        await session.read("mark", [1, 0])
+        await session.read("mark", [1, 4, 0])
     await session.close()
 
 
@@ -124,7 +124,7 @@ async def test_private_a_node_of_another_authority_is_not_believed(
         await asyncio.to_thread(cassandra_schema.status, stranger)
     session = CassandraSession(stranger, READING)
     with pytest.raises(Unavailable, match=r"[Cc]ertificate"):
-        await session.read("mark", [1, 0])
+        await session.read("mark", [1, 4, 0])
     await session.close()
 
 
@@ -138,12 +138,12 @@ async def test_private_a_certificate_of_another_address_is_not_believed(
             await asyncio.to_thread(cassandra_schema.status, elsewhere)
         session = CassandraSession(elsewhere, READING)
         with pytest.raises(Unavailable, match="does not match"):
-            await session.read("mark", [1, 0])
+            await session.read("mark", [1, 4, 0])
         await session.close()
         lax = elsewhere.model_copy(update={"verify_address": False})
         assert await asyncio.to_thread(cassandra_schema.status, lax)
         session = CassandraSession(lax, READING)
-        assert await session.read("mark", [1, 0]) == []
+        assert await session.read("mark", [1, 4, 0]) == []
         await session.close()
 
 

@@ -19,7 +19,7 @@ from reno.v1.delivery_service_pb2_grpc import (
 )
 from reno.v1.event_pb2 import PRIORITY_LOW
 
-SHARD = Shard(Priority.LOW, 3)
+SHARD = Shard(Priority.LOW, 3, 4)
 
 
 class Gateway(DeliveryServiceServicer):
@@ -62,7 +62,7 @@ async def a_client(unused_s: float = 60.0) -> AsyncIterator[DeliveryClient]:
 async def deliver(
     client: DeliveryClient, to: GatewayAddress, *rows: DeliveryRow, timeout_s: float = 10.0
 ) -> None:
-    await client.deliver(to, SHARD, 4, rows, resync=True, timeout_s=timeout_s)
+    await client.deliver(to, SHARD, rows, resync=True, timeout_s=timeout_s)
 
 
 async def test_rows_arrive_as_they_are() -> None:

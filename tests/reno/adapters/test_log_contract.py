@@ -151,8 +151,8 @@ async def test_lanes_know_nothing_of_each_other(log: Log) -> None:
     await log.open_lane(Priority.HIGH)
     await log.open_lane(Priority.LOW)
     await append(log, HIGH_0, b"same id")
-    assert await append(log, Shard(Priority.LOW, 0), b"same id") == 1
-    assert await log.lag(Shard(Priority.LOW, 0)) == 1
+    assert await append(log, Shard(Priority.LOW, 0, 4), b"same id") == 1
+    assert await log.lag(Shard(Priority.LOW, 0, 4)) == 1
 
 
 async def test_what_is_buried_may_be_buried_again(log: Log) -> None:

@@ -20,7 +20,6 @@ from reno.v1.envelope_pb2 import Row
 from tests.processor.records import envelope, row
 from tests.processor.surroundings import SETTINGS, SHARD, Surroundings, until
 from tests.reno.adapters.log_contract import (
-    HIGH_0,
     PATIENCE_S,
     BothPorts,
     append,
@@ -110,28 +109,28 @@ async def test_a_purge_waits_until_the_log_was_read_again(
 ) -> None:
     """Durable: it may be another log by then."""
     await log.open_lane(Priority.HIGH)
-    await append(log, HIGH_0, b"one")
-    reading = await read_now(log, HIGH_0)
+    await append(log, SHARD, b"one")
+    reading = await read_now(log, SHARD)
     if how == "killed":
         fresh_nats.kill()
         fresh_nats.start()
-        await append_until_confirmed(log, HIGH_0, b"two")
+        await append_until_confirmed(log, SHARD, b"two")
     else:
         # The one that reads must be reading for the server to tell it.
-        tail = log.read(HIGH_0, 1)
+        tail = log.read(SHARD, 1)
         reading = (await anext(tail))[0].reading
         following = asyncio.ensure_future(anext(tail))
         await connection.jetstream.delete_stream(stream_of(Priority.HIGH))
         await log.open_lane(Priority.HIGH)
-        await append(log, HIGH_0, b"two")
+        await append(log, SHARD, b"two")
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
     with pytest.raises(LogUnconfirmed):
-        await log.purge(HIGH_0, 1, reading)
-    lag = await log.lag(HIGH_0)
+        await log.purge(SHARD, 1, reading)
+    lag = await log.lag(SHARD)
     assert lag == (2 if how == "killed" else 1)
-    await log.purge(HIGH_0, lag, await read_now(log, HIGH_0))
-    assert await log.lag(HIGH_0) == 0
+    await log.purge(SHARD, lag, await read_now(log, SHARD))
+    assert await log.lag(SHARD) == 0
 
 
 async def test_a_stream_that_is_deleted_under_an_owner_goes_on_in_a_new_generation(

@@ -75,7 +75,7 @@ class Lane:
                 raise BrokenOff
 
         try:
-            target = CassandraCopy(session, LANE)
+            target = CassandraCopy(session, LANE, snapshot.shards[0].shards)
             progress = await copy_inbox(snapshot, target, keys_per_s, said)
             self.move.complete()
             return progress

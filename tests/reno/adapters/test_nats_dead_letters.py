@@ -16,7 +16,7 @@ from reno.adapters.nats_log_writer import NatsLogWriter
 from reno.cli.main import app
 from reno.config.settings import LogSettings
 from reno.domain.priority import Priority
-from reno.ports import LogRecord, Shard
+from reno.ports import LogRecord
 from reno.v1.notification_pb2 import Notification
 from reno.wire.envelope import Unreadable
 from tests.processor.records import UNREADABLE_ROW, envelope, row
@@ -137,7 +137,7 @@ async def bury_two(settings: LogSettings) -> None:
     await reader.open_lane(Priority.HIGH)
     good = LogRecord(4, 1_000, envelope(900, ROWS))
     await reader.bury(SHARD, good, "event 1: not a row", [1])
-    await reader.bury(Shard(Priority.HIGH, 0), LogRecord(5, 1_000, b"\x09rubbish"), "version 09")
+    await reader.bury(SHARD, LogRecord(5, 1_000, b"\x09rubbish"), "version 09")
     await connection.close()
 
 

@@ -340,7 +340,7 @@ async def test_dead_letters_are_kept_once_with_the_reason(
     info = await connection.jetstream.stream_info(DEAD_STREAM)
     assert info.state.messages == 1
     kept = await connection.jetstream.get_msg(DEAD_STREAM, 1)
-    assert kept.subject == "reno.dead.high.1"
+    assert kept.subject == "reno.dead.high.4.1"
     assert kept.data == b"\xff"
     assert kept.headers is not None
     assert kept.headers["Reno-Why"] == "does not parse"

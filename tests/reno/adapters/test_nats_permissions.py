@@ -21,11 +21,13 @@ from reno.adapters.nats_names import (
 )
 from reno.adapters.nats_permissions import (
     INGESTION,
+    OPERATOR,
     password_variable,
     permissions,
     processor_user,
     render_accounts,
 )
+from reno.adapters.nats_resharded_log import NatsReshardedLog
 from reno.adapters.nats_roster import NatsRoster
 from reno.config.settings import LogSettings
 from reno.domain.priority import LANES, Priority
@@ -78,7 +80,7 @@ def reader_of(server: NatsProcess, connection: NatsConnection) -> NatsLogReader:
 
 @pytest.mark.parametrize("lane", LANES)
 async def test_each_role_does_its_work(guarded: NatsProcess, lane: Priority) -> None:
-    shard = Shard(lane, 1)
+    shard = Shard(lane, 1, 4)
     async with (
         connected(guarded, INGESTION) as door,
         connected(guarded, processor_user(lane)) as processor,
@@ -98,8 +100,33 @@ async def test_each_role_does_its_work(guarded: NatsProcess, lane: Priority) -> 
         assert await overhears(processor, f"{roster_subject(lane)}.me", b"")
 
 
+@pytest.mark.parametrize("lane", LANES)
+async def test_the_operator_changes_the_number_of_shards(
+    guarded: NatsProcess, lane: Priority
+) -> None:
+    old, new = Shard(lane, 3, 4), Shard(lane, 4, 5)
+    async with (
+        connected(guarded, OPERATOR) as operator,
+        connected(guarded, INGESTION) as door,
+        connected(guarded, processor_user(lane)) as processor,
+    ):
+        resharded, writer = NatsReshardedLog(operator), NatsLogWriter(door)
+        reader = reader_of(guarded, processor)
+        sequence = await append(writer, old, b"before")
+        await resharded.close(lane, 5)
+        with pytest.raises((LogAbsent, LogUnconfirmed)):
+            await NatsReshardedLog(door).open(lane, 4)
+        (record,) = await taken(reader, old, sequence, 1)
+        await reader.purge(old, sequence, record.reading)
+        assert await reader.lag(old) == 0
+        await resharded.open(lane, 5)
+        after = await append(writer, new, b"after")
+        assert [each.payload for each in await taken(reader, new, after, 1)] == [b"after"]
+        await resharded.open(lane, 4)
+
+
 async def test_ingestion_neither_reads_nor_purges_nor_makes_a_lane(guarded: NatsProcess) -> None:
-    shard = Shard(Priority.HIGH, 0)
+    shard = Shard(Priority.HIGH, 0, 4)
     async with connected(guarded, INGESTION) as door:
         reader = reader_of(guarded, door)
         await append(NatsLogWriter(door), shard, b"kept")
@@ -118,7 +145,7 @@ async def test_ingestion_neither_reads_nor_purges_nor_makes_a_lane(guarded: Nats
 
 
 async def test_a_processor_has_its_own_lane_only(guarded: NatsProcess) -> None:
-    high = Shard(Priority.HIGH, 2)
+    high = Shard(Priority.HIGH, 2, 4)
     async with connected(guarded, INGESTION) as door:
         await append(NatsLogWriter(door), high, b"for high only")
     async with connected(guarded, LOW) as low:
@@ -129,7 +156,7 @@ async def test_a_processor_has_its_own_lane_only(guarded: NatsProcess) -> None:
                 await refused
         assert not await gets_anything(reader, high)
         with pytest.raises((LogAbsent, LogUnconfirmed)):
-            await append(NatsLogWriter(low), Shard(Priority.LOW, 0), b"no door")
+            await append(NatsLogWriter(low), Shard(Priority.LOW, 0, 4), b"no door")
         with pytest.raises((LogAbsent, LogUnconfirmed)):
             await reader.bury(high, LogRecord(1, 1, b""), "")
         with pytest.raises(NatsError):
@@ -151,7 +178,7 @@ async def test_nobody_hears_what_another_one_was_answered(guarded: NatsProcess) 
             f"{inbox_prefix(HIGH)}.>",
             "_INBOX.>",
             ">",
-            dead_subject_of(Shard(Priority.LOW, 0)),
+            dead_subject_of(Shard(Priority.LOW, 0, 4)),
             f"{roster_subject(Priority.HIGH)}.*",
         ):
             await low.client.subscribe(subject, cb=hear)

@@ -134,9 +134,9 @@ async def test_another_lane_or_shard_is_not_here(tmp_path: Path) -> None:
         with pytest.raises(WrongState):
             await world.inbox.read(Priority.LOW, [Slice("", "anna", "", 0, 1, 1)], 0)
         with pytest.raises(WrongState):
-            await world.inbox.append(Shard(Priority.LOW, 0), [envelope(1)])
+            await world.inbox.append(Shard(Priority.LOW, 0, SHARDS), [envelope(1)])
         with pytest.raises(ValueError, match="no shard 4"):
-            await world.inbox.append(Shard(LANE, SHARDS), [envelope(1)])
+            await world.inbox.append(Shard(LANE, SHARDS, SHARDS), [envelope(1)])
     with pytest.raises(Unavailable):
         await world.read("anna")
     with pytest.raises(Unavailable):

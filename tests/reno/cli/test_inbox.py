@@ -31,7 +31,7 @@ async def move(tmp_path: Path) -> RocksMove:
     """Of the lane low, begun."""
     directory = tmp_path / "data" / "inbox" / "low"
     embedded = RocksInbox(directory, Priority.LOW, 2)
-    await embedded.append(Shard(Priority.LOW, 0), [envelope(1, ("anna", b"x"), ("anna", b"y"))])
+    await embedded.append(Shard(Priority.LOW, 0, 2), [envelope(1, ("anna", b"x"), ("anna", b"y"))])
     begun = RocksMove(directory)
     begun.begin(embedded.directory)
     await embedded.close()

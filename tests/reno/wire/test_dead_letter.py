@@ -13,7 +13,7 @@ from reno.wire.dead_letter import DeadLetter, dead_events, envelopes_again
 from reno.wire.envelope import Unreadable, open_envelope
 from tests.processor.records import UNREADABLE_ROW, envelope, row
 
-HIGH_3 = Shard(Priority.HIGH, 3)
+HIGH_3 = Shard(Priority.HIGH, 3, 4)
 LETTER = DeadLetter(
     7,
     HIGH_3,

@@ -1,0 +1,358 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"sort"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/reno-mesh/reno/clients/go/renov1"
+)
+
+// fleet are the devices of this process.
+type fleet struct {
+	current, frames, since atomic.Int64
+	notifications          [3]atomic.Int64
+	lanes                  [3]*delays // from when the event was due to when its frame was read
+	mutex                  sync.Mutex
+	ends                   map[string]int64
+	returns                []back
+	failed                 chan error // the first stream that could not be opened, where that ends it
+}
+
+// back is a device that had lost its stream; seconds of Unix time.
+type back struct{ lost, framed, current float64 }
+
+// device is one stream and what it needs to come back.
+type device struct {
+	ctx        context.Context
+	connection *grpc.ClientConn
+	cursor     string
+	isCurrent  bool
+}
+
+func devices(arguments []string) error {
+	flags := flag.NewFlagSet("devices", flag.ExitOnError)
+	addresses := flags.String("addresses", "", "host:port of the devices' door, several with commas: connections take them in turn")
+	first := flags.Int("first", 0, "number of the first device's member")
+	count := flags.Int("count", 1000, "devices, each of a member of its own")
+	connections := flags.Int("connections", 10, "that the devices share")
+	opening := flags.Int("opening", 64, "devices that are not current yet, at most")
+	stay := flags.Bool("stay", true, "come back after a break; else the first error ends it")
+	within := flags.Float64("within", 120, "seconds until all must be current; without --stay the result then says how many are")
+	life := flags.Float64("life", 900, "seconds after which it ends by itself")
+	if err := flags.Parse(arguments); err != nil {
+		return err
+	}
+	f := &fleet{ends: map[string]int64{}, failed: make(chan error, 1)}
+	for lane := range f.lanes {
+		f.lanes[lane] = newDelays()
+	}
+	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer cancel()
+	ctx, cancelLife := context.WithTimeout(ctx, time.Duration(*life*float64(time.Second)))
+	defer cancelLife()
+	listen := strings.Split(*addresses, ",")
+	var open []*grpc.ClientConn
+	for number := range *connections {
+		connection, err := dial(listen[number%len(listen)], 4<<10)
+		if err != nil {
+			return err
+		}
+		open = append(open, connection)
+	}
+	defer func() {
+		for _, connection := range open {
+			connection.Close()
+		}
+	}()
+
+	started := time.Now()
+	permits := make(chan struct{}, *opening)
+	late := time.After(time.Duration(*within * float64(time.Second)))
+	var stopped error
+opening:
+	for number := range *count {
+		select {
+		case permits <- struct{}{}:
+		case stopped = <-f.failed:
+			break opening
+		case <-late:
+			stopped = fmt.Errorf("only %d were current in time", f.current.Load())
+			break opening
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		identity := metadata.AppendToOutgoingContext(ctx, "reno-member", memberName(*first+number), "reno-device", "d", "reno-class", "tv")
+		one := &device{ctx: identity, connection: open[number%len(open)]}
+		go f.live(one, permits, *stay)
+	}
+	for stopped == nil && f.current.Load() < int64(*count) {
+		select {
+		case stopped = <-f.failed:
+		case <-late:
+			stopped = fmt.Errorf("only %d were current in time", f.current.Load())
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	took := time.Since(started).Seconds()
+	if stopped != nil && *stay {
+		return stopped
+	}
+	ready := map[string]any{"event": "ready", "current": f.current.Load(), "seconds": took, "per_s": float64(f.current.Load()) / took}
+	if stopped != nil {
+		ready["stopped"] = stopped.Error()
+	}
+	say(ready)
+	f.obey(ctx)
+	return nil
+}
+
+// obey takes words, one a line: count; since T, which forgets what was seen and counts only what was due from then on; end, as the end of the input.
+func (f *fleet) obey(ctx context.Context) {
+	words := make(chan string)
+	go func() {
+		defer close(words)
+		lines := bufio.NewScanner(os.Stdin)
+		for lines.Scan() {
+			words <- strings.TrimSpace(lines.Text())
+		}
+	}()
+	for {
+		word, ok := "", false
+		select {
+		case word, ok = <-words:
+		case <-ctx.Done():
+		}
+		switch {
+		case ok && word == "count":
+			say(f.counted())
+		case ok && strings.HasPrefix(word, "since "):
+			at := 0.0
+			_, _ = fmt.Sscanf(word, "since %g", &at)
+			f.since.Store(int64(at * 1e9))
+			for lane := range f.lanes {
+				f.notifications[lane].Store(0)
+				f.lanes[lane].reset()
+			}
+			f.frames.Store(0)
+			f.mutex.Lock()
+			f.returns, f.ends = nil, map[string]int64{}
+			f.mutex.Unlock()
+			say(map[string]any{"event": "since"})
+		default:
+			said := f.counted()
+			delays := map[string]any{}
+			for lane, found := range f.lanes {
+				if found.said()["count"] != int64(0) {
+					delays[laneNames[lane]] = found.said()
+				}
+			}
+			said["event"], said["delays"] = "ended", delays
+			said["returns"] = f.returned()
+			say(said)
+			return
+		}
+	}
+}
+
+func (f *fleet) counted() map[string]any {
+	lanes, all := map[string]int64{}, int64(0)
+	for lane := range f.lanes {
+		count := f.notifications[lane].Load()
+		lanes[laneNames[lane]] = count
+		all += count
+	}
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	ends := map[string]int64{}
+	for reason, times := range f.ends {
+		ends[reason] = times
+	}
+	return map[string]any{
+		"event": "counted", "notifications": all, "lanes": lanes, "frames": f.frames.Load(),
+		"current": f.current.Load(), "back": len(f.returns), "ends": ends,
+	}
+}
+
+// returned are the times at which shares of those that came back did so, in order.
+func (f *fleet) returned() map[string][]float64 {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	framed, current := []float64{}, []float64{}
+	for _, one := range f.returns {
+		framed, current = append(framed, one.framed), append(current, one.current)
+	}
+	sort.Float64s(framed)
+	sort.Float64s(current)
+	return map[string][]float64{"framed_unix_s": framed, "current_unix_s": current}
+}
+
+// live keeps a device's stream open, and comes back as the contract says.
+func (f *fleet) live(one *device, permits chan struct{}, stay bool) {
+	release := sync.OnceFunc(func() { <-permits })
+	defer release()
+	failures, lost := 0, 0.0
+	for one.ctx.Err() == nil {
+		delay, framed, err := f.listen(one, &lost, release)
+		if one.ctx.Err() != nil {
+			return
+		}
+		if one.isCurrent {
+			one.isCurrent = false
+			f.current.Add(-1)
+			lost = now()
+		}
+		f.mutex.Lock()
+		f.ends[ended(err)]++
+		f.mutex.Unlock()
+		if !stay {
+			select {
+			case f.failed <- err:
+			default:
+			}
+			return
+		}
+		if framed {
+			failures = 0
+		}
+		failures++
+		if delay == 0 { // the terminal's devices wait likewise
+			most := min(10.0, 0.2*float64(int(1)<<min(failures-1, 10)))
+			delay = time.Duration(rand.Float64() * most * float64(time.Second))
+		}
+		time.Sleep(delay)
+	}
+}
+
+func now() float64 { return float64(time.Now().UnixNano()) / 1e9 }
+
+func ended(err error) string {
+	if err == io.EOF {
+		return "EOF"
+	}
+	state := status.Convert(err)
+	word, _, _ := strings.Cut(state.Message(), ":")
+	if word != strings.ToUpper(word) || strings.Contains(word, " ") {
+		word = ""
+	}
+	return strings.TrimSpace(state.Code().String() + " " + word)
+}
+
+// listen reads one stream until it ends.
+func (f *fleet) listen(one *device, lost *float64, release func()) (delay time.Duration, framed bool, err error) {
+	ctx, cancel := context.WithCancel(one.ctx)
+	defer cancel()
+	description := &renov1.NotificationService_ServiceDesc.Streams[0]
+	call, err := one.connection.NewStream(ctx, description, renov1.NotificationService_Subscribe_FullMethodName, grpc.ForceCodecV2(bytesCodec{}), grpc.WaitForReady(true))
+	if err != nil {
+		return 0, false, err
+	}
+	request, err := proto.Marshal(&renov1.SubscribeRequest{Cursor: one.cursor})
+	if err != nil {
+		return 0, false, err
+	}
+	if err := call.SendMsg(&request); err != nil && err != io.EOF {
+		return 0, false, err
+	}
+	if err := call.CloseSend(); err != nil {
+		return 0, false, err
+	}
+	firstFrame := 0.0
+	var frame []byte
+	for {
+		if err := call.RecvMsg(&frame); err != nil {
+			return delay, framed, err
+		}
+		if !framed {
+			framed, firstFrame = true, now()
+		}
+		read := f.read(frame, one)
+		delay = max(delay, read.delay)
+		if read.caughtUp && !one.isCurrent {
+			one.isCurrent = true
+			f.current.Add(1)
+			release()
+			if *lost > 0 {
+				f.mutex.Lock()
+				f.returns = append(f.returns, back{*lost, firstFrame, now()})
+				f.mutex.Unlock()
+				*lost = 0
+			}
+		}
+	}
+}
+
+type seen struct {
+	caughtUp bool
+	delay    time.Duration
+}
+
+// read counts a frame's notifications.
+func (f *fleet) read(frame []byte, one *device) seen {
+	var found seen
+	at := time.Now()
+	f.frames.Add(1)
+	_ = fields(frame, func(field protowire.Number, number uint64, content []byte) {
+		switch field {
+		case 1:
+			lane, due := notification(content)
+			if lane < 0 || lane > 2 || due.UnixNano() < f.since.Load() {
+				return
+			}
+			f.notifications[lane].Add(1)
+			f.lanes[lane].add(at.Sub(due), 1)
+		case 2:
+			if string(content) != one.cursor {
+				one.cursor = string(content)
+			}
+		case 3:
+			found.caughtUp = number == 1
+		case 5:
+			var reconnect renov1.Reconnect
+			if proto.Unmarshal(content, &reconnect) == nil {
+				found.delay = max(time.Millisecond, reconnect.GetDelay().AsDuration())
+			}
+		}
+	})
+	return found
+}
+
+// notification is its lane, and when it was due: occurred_at.
+func notification(content []byte) (lane int, due time.Time) {
+	lane = -1
+	seconds, nanos := int64(0), int64(0)
+	_ = fields(content, func(field protowire.Number, number uint64, inner []byte) {
+		switch field {
+		case 6:
+			_ = fields(inner, func(field protowire.Number, number uint64, _ []byte) {
+				if field == 1 {
+					seconds = int64(number)
+				} else {
+					nanos = int64(number)
+				}
+			})
+		case 7:
+			lane = int(number) - 1
+		}
+	})
+	return lane, time.Unix(seconds, nanos)
+}

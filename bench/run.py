@@ -14,10 +14,11 @@ import time
 from dataclasses import asdict, fields, replace
 from typing import Any
 
-from bench import results
+from bench import profiling, results
 from bench.scenarios.peak import Peak
+from bench.scenarios.push import Push
 
-SCENARIOS: dict[str, Any] = {"peak": Peak}
+SCENARIOS: dict[str, Any] = {"peak": Peak, "push": Push}
 
 
 def changed(parameters: Any, assignments: list[str]) -> Any:
@@ -38,7 +39,12 @@ def main() -> None:
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=", ".join(SCENARIOS))
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument(
+        "--profile", action="append", default=[], metavar="ROLE",
+        help="record where its time goes; the figures are then not kept",
+    )  # fmt: skip
     chosen = parser.parse_args()
+    profiling.chosen += chosen.profile
     if unknown := set(chosen.scenarios) - SCENARIOS.keys():
         parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(SCENARIOS)}")
     subprocess.run([results.ROOT / "scripts" / "build-load"], check=True)
@@ -54,9 +60,14 @@ def main() -> None:
             print(f"{name}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
             failed.append(name)
             continue
+        if chosen.profile:
+            print("\n".join(profiling.said(role) for role in chosen.profile))
+            continue
         path = results.write(name, asdict(parameters), load, figures)
         took_s = time.monotonic() - started_s
-        shown = {key: value for key, value in figures.items() if key not in {"backlog", "memory_mb"}}
+        shown = {
+            key: value for key, value in figures.items() if key not in {"backlog", "memory_mb"}
+        }
         print(json.dumps({name: shown, "took_s": round(took_s), "file": str(path)}, indent=1))
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")

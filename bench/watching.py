@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import Self
 
+from bench import profiling
 from bench.generator import Generator
 from bench.system import System
 
@@ -17,6 +18,7 @@ class Watching:
     def __init__(self, system: System, beside: Mapping[str, Generator]) -> None:
         self._system = system
         self._beside = beside
+        self._recording = profiling.recording(system.pids())
         self._ending = threading.Event()
         self.backlog: list[dict[str, float]] = []
         self.memory: list[dict[str, float]] = []
@@ -41,6 +43,7 @@ class Watching:
             self.memory.append({"s": at_s} | {k: round(v / 1e6, 1) for k, v in resident.items()})
 
     def __enter__(self) -> Self:
+        self._recording.__enter__()
         return self
 
     def __exit__(self, *_raised: object) -> None:
@@ -48,8 +51,10 @@ class Watching:
 
     def end_sampling(self) -> None:
         """The load is over; CPU is still counted."""
-        self._ending.set()
-        self._thread.join()
+        if not self._ending.is_set():
+            self._ending.set()
+            self._thread.join()
+            self._recording.__exit__(None, None, None)
 
     def cpu_s(self) -> dict[str, float]:
         """Of each process since it began."""
@@ -62,7 +67,9 @@ class Watching:
 
     def envelopes(self) -> dict[str, int]:
         """That the log took, by stream."""
-        return {name: one["last"] - self._log[name]["last"] for name, one in self._system.log().items()}
+        return {
+            name: one["last"] - self._log[name]["last"] for name, one in self._system.log().items()
+        }
 
 
 def us_each(cpu_s: Mapping[str, float], times: float) -> dict[str, float]:

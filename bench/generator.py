@@ -21,6 +21,17 @@ class Generator:
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
 
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
+    def say(self, word: str) -> None:
+        """For devices: stall or read, which have no answer."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{word}\n")
+        self._process.stdin.flush()
+
     def until(self, event: str) -> dict[str, Any]:
         """Its line that says so. Raises RuntimeError when it ends before that."""
         assert self._process.stdout is not None
@@ -31,10 +42,8 @@ class Generator:
         raise RuntimeError(f"reno-load ended with {self._process.wait()} before it was {event}")
 
     def ask(self, word: str, answer: str) -> dict[str, Any]:
-        """For devices: count, reset or end."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{word}\n")
-        self._process.stdin.flush()
+        """For devices: count, since or end."""
+        self.say(word)
         return self.until(answer)
 
     def cpu_s(self) -> float:

@@ -15,10 +15,27 @@ from dataclasses import asdict, fields, replace
 from typing import Any
 
 from bench import profiling, results
+from bench.scenarios.burst import Burst
+from bench.scenarios.connections import Connections
+from bench.scenarios.growth import Growth
+from bench.scenarios.latency import Latency
 from bench.scenarios.peak import Peak
+from bench.scenarios.pull import Pull
 from bench.scenarios.push import Push
+from bench.scenarios.recovery import Recovery
+from bench.scenarios.unary import Unary
 
-SCENARIOS: dict[str, Any] = {"peak": Peak, "push": Push}
+SCENARIOS: dict[str, Any] = {
+    "peak": Peak,
+    "push": Push,
+    "unary": Unary,
+    "burst": Burst,
+    "latency": Latency,
+    "connections": Connections,
+    "pull": Pull,
+    "recovery": Recovery,
+    "growth": Growth,
+}
 
 
 def changed(parameters: Any, assignments: list[str]) -> Any:

@@ -64,7 +64,7 @@ class System:
             if one["name"].rpartition("_")[2] in LANES
         }
 
-    def until_processed(self, within_s: float = 300.0) -> None:
+    def until_processed(self, within_s: float = 60.0) -> None:
         """Until the processors have delivered everything that the log took. Raises TimeoutError."""
         ends_s = time.monotonic() + within_s
         while any(stream["messages"] for stream in self.log().values()):

@@ -29,7 +29,8 @@ import (
 type fleet struct {
 	current, frames, since atomic.Int64
 	notifications          [3]atomic.Int64
-	lanes                  [3]*delays // from when the event was due to when its frame was read
+	lanes                  [3]*delays   // from when the event was due to when its frame was read
+	reading                sync.RWMutex // locked while nobody reads
 	mutex                  sync.Mutex
 	ends                   map[string]int64
 	returns                []back
@@ -49,7 +50,8 @@ type device struct {
 
 func devices(arguments []string) error {
 	flags := flag.NewFlagSet("devices", flag.ExitOnError)
-	addresses := flags.String("addresses", "", "host:port of the devices' door, several with commas: connections take them in turn")
+	addresses := flags.String("addresses", "", "host:port of the devices' doors, with commas: a connection takes the first that answers")
+	spread := flags.Bool("spread", false, "each connection begins with another of the addresses")
 	first := flags.Int("first", 0, "number of the first device's member")
 	count := flags.Int("count", 1000, "devices, each of a member of its own")
 	connections := flags.Int("connections", 10, "that the devices share")
@@ -71,7 +73,11 @@ func devices(arguments []string) error {
 	listen := strings.Split(*addresses, ",")
 	var open []*grpc.ClientConn
 	for number := range *connections {
-		connection, err := dial(listen[number%len(listen)], 4<<10)
+		from := 0
+		if *spread {
+			from = number % len(listen)
+		}
+		connection, err := dialFirst(append(listen[from:len(listen):len(listen)], listen[:from]...), 4<<10)
 		if err != nil {
 			return err
 		}
@@ -126,7 +132,7 @@ opening:
 	return nil
 }
 
-// obey takes words, one a line: count; since T, which forgets what was seen and counts only what was due from then on; end, as the end of the input.
+// obey takes words, one a line: count; stall and read, between which no device reads; since T, which forgets what was seen and counts only what was due from then on; end, as the end of the input.
 func (f *fleet) obey(ctx context.Context) {
 	words := make(chan string)
 	go func() {
@@ -145,6 +151,10 @@ func (f *fleet) obey(ctx context.Context) {
 		switch {
 		case ok && word == "count":
 			say(f.counted())
+		case ok && word == "stall":
+			f.reading.Lock()
+		case ok && word == "read":
+			f.reading.Unlock()
 		case ok && strings.HasPrefix(word, "since "):
 			at := 0.0
 			_, _ = fmt.Sscanf(word, "since %g", &at)
@@ -160,14 +170,7 @@ func (f *fleet) obey(ctx context.Context) {
 			say(map[string]any{"event": "since"})
 		default:
 			said := f.counted()
-			delays := map[string]any{}
-			for lane, found := range f.lanes {
-				if found.said()["count"] != int64(0) {
-					delays[laneNames[lane]] = found.said()
-				}
-			}
-			said["event"], said["delays"] = "ended", delays
-			said["returns"] = f.returned()
+			said["event"], said["returns"] = "ended", f.returned()
 			say(said)
 			return
 		}
@@ -175,11 +178,12 @@ func (f *fleet) obey(ctx context.Context) {
 }
 
 func (f *fleet) counted() map[string]any {
-	lanes, all := map[string]int64{}, int64(0)
-	for lane := range f.lanes {
-		count := f.notifications[lane].Load()
-		lanes[laneNames[lane]] = count
-		all += count
+	delays, all := map[string]any{}, int64(0)
+	for lane, found := range f.lanes {
+		if count := f.notifications[lane].Load(); count > 0 {
+			delays[laneNames[lane]] = found.said()
+			all += count
+		}
 	}
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
@@ -188,7 +192,7 @@ func (f *fleet) counted() map[string]any {
 		ends[reason] = times
 	}
 	return map[string]any{
-		"event": "counted", "notifications": all, "lanes": lanes, "frames": f.frames.Load(),
+		"event": "counted", "notifications": all, "delays": delays, "frames": f.frames.Load(),
 		"current": f.current.Load(), "back": len(f.returns), "ends": ends,
 	}
 }
@@ -282,6 +286,8 @@ func (f *fleet) listen(one *device, lost *float64, release func()) (delay time.D
 		if err := call.RecvMsg(&frame); err != nil {
 			return delay, framed, err
 		}
+		f.reading.RLock()
+		f.reading.RUnlock()
 		if !framed {
 			framed, firstFrame = true, now()
 		}

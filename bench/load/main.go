@@ -8,8 +8,11 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/resolver/manual"
 )
 
 var commands = map[string]func([]string) error{
@@ -41,13 +44,27 @@ func say(what any) {
 
 // dial opens a connection of its own; small buffers, so that thousands fit.
 func dial(address string, bufferBytes int) (*grpc.ClientConn, error) {
-	return grpc.NewClient("passthrough:///"+address,
+	return dialFirst([]string{address}, bufferBytes)
+}
+
+// dialFirst connects to the first of the addresses that answers, and after a break again.
+func dialFirst(addresses []string, bufferBytes int) (*grpc.ClientConn, error) {
+	places := manual.NewBuilderWithScheme("doors")
+	var state resolver.State
+	for _, address := range addresses {
+		state.Endpoints = append(state.Endpoints, resolver.Endpoint{Addresses: []resolver.Address{{Addr: address}}})
+	}
+	places.InitialState(state)
+	return grpc.NewClient("doors:///reno",
+		grpc.WithResolvers(places),
+		grpc.WithAuthority(addresses[0]),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithNoProxy(),
 		grpc.WithDisableServiceConfig(),
 		grpc.WithReadBufferSize(bufferBytes),
 		grpc.WithWriteBufferSize(bufferBytes),
 		grpc.WithSharedWriteBuffer(true),
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second}, MinConnectTimeout: 5 * time.Second}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 60 * time.Second, Timeout: 20 * time.Second}),
 	)
 }

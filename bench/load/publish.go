@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -138,6 +139,8 @@ func publish(arguments []string) error {
 	seconds := flags.Float64("seconds", 10, "measured")
 	warmup := flags.Float64("warmup", 0, "seconds before, not counted")
 	members := flags.Uint64("members", 1_000_000, "drawn evenly")
+	firstMember := flags.Uint64("first", 0, "number of the first member")
+	inTurn := flags.Bool("in-turn", false, "one member after the other, not drawn")
 	online := flags.Uint64("online", 0, "the first so many have a device: their events are counted apart")
 	shares := flags.String("shares", "10,30,60", "percent of high, medium, low")
 	payload := flags.Int("payload", 105, "bytes; 105 make an event of 175")
@@ -155,6 +158,8 @@ func publish(arguments []string) error {
 		run:      fmt.Sprintf("%08x-", uint32(time.Now().UnixNano()>>10)),
 		types:    [3]string{"bench.high", "bench.medium", "bench.low"},
 		members:  *members,
+		first:    *firstMember,
+		inTurn:   *inTurn,
 		online:   *online,
 		repeats:  uint64(*repeats * 1000),
 		stales:   uint64(*stales * 1000),
@@ -167,8 +172,9 @@ func publish(arguments []string) error {
 		return fmt.Errorf("shares: %w", err)
 	}
 
-	before := uint64(*warmup * *rate / float64(*batch))
-	all := before + uint64(*seconds**rate/float64(*batch))
+	batches := func(seconds float64) uint64 { return uint64(math.Round(seconds * *rate / float64(*batch))) }
+	before := batches(*warmup)
+	all := before + batches(*seconds)
 	p := &publisher{
 		work:     work,
 		answers:  newAnswers(),

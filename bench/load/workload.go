@@ -27,20 +27,20 @@ const (
 
 // workload says what the n-th event is, from n alone: an event can be sent again without having been kept.
 type workload struct {
-	run        string
-	types      [3]string
-	shares     [3]int // of 100
-	members    uint64
-	online     uint64 // the first so many members have a device
-	repeats    uint64 // of 1,000
-	stales     uint64 // of 1,000
-	payload    []byte // slices of it are payloads
-	size       int
-	start      time.Time
-	perEvent   float64 // ns from one event to the next
-	batch      uint64
-	idScratch  []byte
-	bodyLength int
+	run      string
+	types    [3]string
+	shares   [3]int // of 100
+	members  uint64
+	first    uint64 // number of the first member
+	inTurn   bool   // one member after the other, else drawn evenly
+	online   uint64 // the first so many members have a device
+	repeats  uint64 // of 1,000
+	stales   uint64 // of 1,000
+	payload  []byte // slices of it are payloads
+	size     int
+	start    time.Time
+	perEvent float64 // ns from one event to the next
+	batch    uint64
 }
 
 // mix is splitmix64's finaliser.
@@ -71,7 +71,12 @@ func (w *workload) original(n uint64) uint64 {
 	return n
 }
 
-func (w *workload) member(n uint64) uint64 { return mix(n^0x5555) % w.members }
+func (w *workload) member(n uint64) uint64 {
+	if w.inTurn {
+		return w.first + n%w.members
+	}
+	return w.first + mix(n^0x5555)%w.members
+}
 
 func (w *workload) lane(n uint64) int {
 	draw := int(mix(n^0x7777) % 100)

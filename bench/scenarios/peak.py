@@ -94,7 +94,7 @@ def under_load(system: System, beside: Mapping[str, Generator]) -> dict[str, Any
         "cores_while_offered": cores,
         "envelopes": (envelopes := watching.envelopes()),
         "events_per_envelope": round(said["accepted"] / sum(envelopes.values()), 1),
-        "pushes": {"expected": expected, "seen": seen["notifications"], "delay": seen["delays"]},
+        "pushes": {"expected": expected, "seen": seen["notifications"], "delays": seen["delays"]},
         "frames": seen.get("frames", 0),
         "behind_s": round(behind_s, 2),
         "backlog": watching.backlog,

@@ -72,7 +72,7 @@ class Latency:
         with self._workload(system, self.overload, self.overload_s, warmup=2, drain=120) as load:
             load.until("measuring")
             said = load.until("published")
-            system.until_processed()
+            system.until_processed(within_s=600)
         accepted: int = said["accepted"]
         return accepted / float(said["answered_s"])
 
@@ -83,7 +83,7 @@ class Latency:
             load.until("started")
             found = probed(system, fleet, self.seconds, self.rate)
             load.until("published")
-        system.until_processed()
+        system.until_processed(within_s=600)
         return {"events_per_s": round(rate)} | found
 
     def _flooded(self, system: System, fleet: Generator) -> dict[str, Any]:
@@ -96,7 +96,7 @@ class Latency:
             with self._workload(system, 20_000, 8.0, **low) as flood:
                 said = flood.until("published")
             carried.append(said["accepted"] / said["offered_s"])
-        system.until_processed()
+        system.until_processed(within_s=600)
         turns: list[dict[str, Any]] = []
         for _ in range(self.rounds):
             quiet = probed(system, fleet, self.seconds, self.rate)
@@ -107,7 +107,7 @@ class Latency:
                 flood.until("started")
                 flooded = probed(system, fleet, self.seconds, self.rate)
                 said = flood.until("published")
-            system.until_processed()
+            system.until_processed(within_s=600)
             turns.append({"quiet": quiet, "flooded": flooded, "flood": said})
         p99 = [
             max(turn[which]["delivered_ms"].get("p99_ms", 0.0) for turn in turns)

@@ -20,7 +20,7 @@ from reno.v1.event_pb2 import PRIORITY_HIGH
 from reno.v1.notification_service_pb2 import SubscribeResponse
 
 SERVICE = "reno.v1.NotificationService"
-NOTIFICATION_BYTES = 105
+NOTIFICATION_BYTES = 117
 CURSOR_BYTES = 60
 
 

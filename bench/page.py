@@ -183,6 +183,19 @@ def recovery(figures: Figures) -> str:
     )
 
 
+def slow(figures: Figures) -> str:
+    """What others noticed."""
+    rows = [
+        [name.replace("_", " "), *_ms(figures[name]["delivered_ms"])]
+        for name in ("before", "while_they_stall")
+    ]
+    ends = ", ".join(
+        f"{count} {reason}" for reason, count in figures["stalled_streams_ended"].items()
+    )
+    heads = ["devices that read", "p50 ms", "p99", "p99.9"]
+    return f"{table(heads, rows)}\n\nStreams that stood still and were ended: {ends or 'none'}. Gateway: {figures['gateway_mb']} MB."
+
+
 def growth(figures: Figures) -> str:
     """Cost by rows and streams, memory over time."""
     by = figures["by_rows"] | figures["by_streams"]
@@ -209,6 +222,7 @@ SECTIONS = {
     "connections": connections,
     "pull": pull,
     "recovery": recovery,
+    "slow": slow,
     "growth": growth,
 }
 

@@ -23,6 +23,7 @@ from bench.scenarios.peak import Peak
 from bench.scenarios.pull import Pull
 from bench.scenarios.push import Push
 from bench.scenarios.recovery import Recovery
+from bench.scenarios.slow import Slow
 from bench.scenarios.unary import Unary
 
 SCENARIOS: dict[str, Any] = {
@@ -34,6 +35,7 @@ SCENARIOS: dict[str, Any] = {
     "connections": Connections,
     "pull": Pull,
     "recovery": Recovery,
+    "slow": Slow,
     "growth": Growth,
 }
 

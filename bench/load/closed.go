@@ -73,7 +73,7 @@ func unary(arguments []string) error {
 		return err
 	}
 	run := fmt.Sprintf("%08x-", uint32(time.Now().UnixNano()>>10))
-	body := noise(105)
+	body := noise(117)
 	return closed(*callers, *connections, *address, *warmup, *seconds, func(connection *grpc.ClientConn, number int64) error {
 		ctx := metadata.AppendToOutgoingContext(context.Background(), "reno-source", "load")
 		event := &renov1.Event{

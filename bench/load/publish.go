@@ -143,7 +143,7 @@ func publish(arguments []string) error {
 	inTurn := flags.Bool("in-turn", false, "one member after the other, not drawn")
 	online := flags.Uint64("online", 0, "the first so many have a device: their events are counted apart")
 	shares := flags.String("shares", "10,30,60", "percent of high, medium, low")
-	payload := flags.Int("payload", 105, "bytes; 105 make an event of 175")
+	payload := flags.Int("payload", 117, "bytes; 117 make an event of 175")
 	repeats := flags.Float64("repeats", 0, "share of events that repeat an earlier one")
 	stales := flags.Float64("stale", 0, "share of events that are too old")
 	batch := flags.Uint64("batch", 500, "events")

@@ -4,95 +4,14 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"io"
 	"math"
 	"math/rand/v2"
 	"sync"
 	"time"
 
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protowire"
-
-	"github.com/reno-mesh/reno/clients/go/renov1"
 )
-
-const unansweredBatches = 16 // of a stream, by the contract
-
-// answers count what the door said.
-type answers struct {
-	mutex     sync.Mutex
-	accepted  int64
-	uncertain int64
-	refused   map[string]int64
-	delays    *delays
-}
-
-func newAnswers() *answers { return &answers{refused: map[string]int64{}, delays: newDelays()} }
-
-// results reads a response's results: field `tag` of it.
-func (a *answers) results(response []byte, tag protowire.Number) (batch int64, err error) {
-	accepted, uncertain := int64(0), int64(0)
-	var refused map[string]int64
-	err = fields(response, func(field protowire.Number, number uint64, content []byte) {
-		switch {
-		case field == tag && content != nil:
-			state, reason := result(content)
-			switch renov1.PublishResult_Status(state) {
-			case renov1.PublishResult_STATUS_ACCEPTED:
-				accepted++
-			case renov1.PublishResult_STATUS_UNCERTAIN:
-				uncertain++
-			default:
-				if refused == nil {
-					refused = map[string]int64{}
-				}
-				refused[reasonName(reason)]++
-			}
-		case field == 1 && tag == 2:
-			batch = int64(number)
-		case field == 3 && tag == 2:
-			_, reason := refusal(content)
-			if refused == nil {
-				refused = map[string]int64{}
-			}
-			refused["WHOLE_BATCH_"+reasonName(reason)]++
-		}
-	})
-	a.mutex.Lock()
-	a.accepted += accepted
-	a.uncertain += uncertain
-	for reason, times := range refused {
-		a.refused[reason] += times
-	}
-	a.mutex.Unlock()
-	return batch, err
-}
-
-func result(content []byte) (state uint64, reason uint64) {
-	_ = fields(content, func(field protowire.Number, number uint64, inner []byte) {
-		switch field {
-		case 1:
-			state = number
-		case 4:
-			_, reason = refusal(inner)
-		}
-	})
-	return state, reason
-}
-
-func refusal(content []byte) (ok bool, reason uint64) {
-	_ = fields(content, func(field protowire.Number, number uint64, _ []byte) {
-		if field == 1 {
-			reason = number
-		}
-	})
-	return true, reason
-}
-
-func reasonName(reason uint64) string { return renov1.Reason(reason).String() }
 
 // pace says when batch after batch is due; batches that nobody can take are counted as not sent.
 type pace struct {
@@ -272,98 +191,4 @@ func noise(length int) []byte {
 	found := make([]byte, length)
 	_, _ = random.Read(found)
 	return found
-}
-
-// stream sends over one PublishStream; the delay of an event is from when its batch was due.
-func (p *publisher) stream(ctx context.Context, connection *grpc.ClientConn, waiting <-chan pace, ready chan<- error) error {
-	description := &renov1.IngestionService_ServiceDesc.Streams[0]
-	call, err := connection.NewStream(ctx, description, renov1.IngestionService_PublishStream_FullMethodName, grpc.ForceCodecV2(bytesCodec{}), grpc.WaitForReady(true))
-	ready <- err
-	if err != nil {
-		return nil
-	}
-	var mutex sync.Mutex
-	open := map[int64]pace{}
-	permits := make(chan struct{}, unansweredBatches)
-	received := make(chan error, 1)
-	go func() {
-		var response []byte
-		unmeasured := newAnswers()
-		for {
-			if err := call.RecvMsg(&response); err != nil {
-				received <- err
-				return
-			}
-			batch := int64(0)
-			_ = fields(response[:min(len(response), 12)], func(field protowire.Number, number uint64, _ []byte) {
-				if field == 1 {
-					batch = int64(number)
-				}
-			})
-			mutex.Lock()
-			one := open[batch]
-			delete(open, batch)
-			mutex.Unlock()
-			into := unmeasured
-			if p.measured(one.first) {
-				into = p.answers
-				into.delays.add(time.Since(one.due), int64(p.work.batch))
-			}
-			if _, err := into.results(response, 2); err != nil {
-				received <- err
-				return
-			}
-			<-permits
-		}
-	}()
-	pool := mem.DefaultBufferPool()
-	size := 256 * int(p.work.batch) // a guess that the pool's size class covers
-	for one := range waiting {
-		select {
-		case permits <- struct{}{}:
-		case err := <-received:
-			return fmt.Errorf("PublishStream: %w", err)
-		}
-		mutex.Lock()
-		open[one.id] = one
-		mutex.Unlock()
-		buffer := pool.Get(max(size, p.work.size*int(p.work.batch)+size))
-		request := append((*buffer)[:0], 1<<3)
-		request = protowire.AppendVarint(request, uint64(one.id))
-		*buffer = p.fill(one, 2, request)
-		if err := call.SendMsg(buffer); err != nil {
-			return fmt.Errorf("PublishStream: %w", <-received)
-		}
-	}
-	if err := call.CloseSend(); err != nil {
-		return err
-	}
-	if err := <-received; err != io.EOF {
-		return fmt.Errorf("PublishStream: %w", err)
-	}
-	return nil
-}
-
-// call sends one event a call, one call at a time.
-func (p *publisher) call(ctx context.Context, connection *grpc.ClientConn, waiting <-chan pace, ready chan<- error) error {
-	ready <- nil
-	var response []byte
-	pool := mem.DefaultBufferPool()
-	for one := range waiting {
-		buffer := pool.Get(512 + p.work.size)
-		*buffer = p.fill(one, 1, (*buffer)[:0])
-		err := connection.Invoke(ctx, renov1.IngestionService_Publish_FullMethodName, buffer, &response, grpc.ForceCodecV2(bytesCodec{}), grpc.WaitForReady(true))
-		if !p.measured(one.first) {
-			continue
-		}
-		p.answers.delays.add(time.Since(one.due), 1)
-		p.answers.mutex.Lock()
-		if err == nil {
-			p.answers.accepted++
-		} else {
-			p.answers.refused[status.Code(err).String()]++
-		}
-		p.answers.mutex.Unlock()
-	}
-	return nil
 }

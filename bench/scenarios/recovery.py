@@ -8,6 +8,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+import grpc
+
 from bench.generator import Generator, generating
 from bench.probe import DEVICES, probed
 from bench.system import CATALOGUE, System, running
@@ -40,8 +42,8 @@ class Recovery:
 
     def _gateway_lost(self, system: System, how: signal.Signals) -> dict[str, Any]:
         """The herd's first door is gateway 1, the neighbours' is gateway 2."""
-        until_serving(system, "gateway-1")
         doors = [system.address("devices-door"), system.address("devices-door-2")]
+        until_serving(doors[0])
         with ExitStack() as stack:
             neighbours = stack.enter_context(
                 generating("devices", addresses=",".join(doors[::-1]), count=DEVICES, connections=1)
@@ -116,15 +118,10 @@ def waiting(system: System) -> int:
     return system.log()["RENO_LOW"]["messages"]
 
 
-def until_serving(system: System, name: str) -> None:
-    """The process is there, and its door answers. Raises TimeoutError."""
-    ends_s = time.monotonic() + BACK_WITHIN_S
-    while time.monotonic() < ends_s:
-        pid = system.pids().get(name)
-        if pid is not None and os.path.exists(f"/proc/{pid}"):
-            return
-        time.sleep(0.1)
-    raise TimeoutError(f"{name} did not come back")
+def until_serving(address: str) -> None:
+    """Something there takes connections. Raises grpc.FutureTimeoutError."""
+    with grpc.insecure_channel(address) as channel:
+        grpc.channel_ready_future(channel).result(BACK_WITHIN_S)
 
 
 def all_back(herd: Generator, count: int) -> None:

@@ -48,6 +48,7 @@ func devices(arguments []string) error {
 	first := flags.Int("first", 0, "number of the first device's member")
 	count := flags.Int("count", 1000, "devices, each of a member of its own")
 	connections := flags.Int("connections", 10, "that the devices share")
+	window := flags.Int("window", 0, "bytes that a stream takes in unread, 65536 at least; 0: as gRPC sees fit")
 	opening := flags.Int("opening", 64, "devices that are not current yet, at most")
 	stay := flags.Bool("stay", true, "come back after a break; else the first error ends it")
 	within := flags.Float64("within", 120, "seconds until all must be current; without --stay the result then says how many are")
@@ -70,7 +71,7 @@ func devices(arguments []string) error {
 		if *spread {
 			from = number % len(listen)
 		}
-		connection, err := dialFirst(append(listen[from:len(listen):len(listen)], listen[:from]...), 4<<10)
+		connection, err := dialFirst(append(listen[from:len(listen):len(listen)], listen[:from]...), 4<<10, windows(*window)...)
 		if err != nil {
 			return err
 		}

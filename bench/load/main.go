@@ -48,14 +48,14 @@ func dial(address string, bufferBytes int) (*grpc.ClientConn, error) {
 }
 
 // dialFirst connects to the first of the addresses that answers, and after a break again.
-func dialFirst(addresses []string, bufferBytes int) (*grpc.ClientConn, error) {
+func dialFirst(addresses []string, bufferBytes int, further ...grpc.DialOption) (*grpc.ClientConn, error) {
 	places := manual.NewBuilderWithScheme("doors")
 	var state resolver.State
 	for _, address := range addresses {
 		state.Endpoints = append(state.Endpoints, resolver.Endpoint{Addresses: []resolver.Address{{Addr: address}}})
 	}
 	places.InitialState(state)
-	return grpc.NewClient("doors:///reno",
+	return grpc.NewClient("doors:///reno", append(further,
 		grpc.WithResolvers(places),
 		grpc.WithAuthority(addresses[0]),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
@@ -66,5 +66,13 @@ func dialFirst(addresses []string, bufferBytes int) (*grpc.ClientConn, error) {
 		grpc.WithSharedWriteBuffer(true),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second}, MinConnectTimeout: 5 * time.Second}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 60 * time.Second, Timeout: 20 * time.Second}),
-	)
+	)...)
+}
+
+// windows are of a stream and of its connection, which must not be full before its streams are; without bytes gRPC finds them itself.
+func windows(bytes int) []grpc.DialOption {
+	if bytes == 0 {
+		return nil
+	}
+	return []grpc.DialOption{grpc.WithInitialWindowSize(int32(bytes)), grpc.WithInitialConnWindowSize(16 << 20)}
 }

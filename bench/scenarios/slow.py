@@ -8,6 +8,7 @@ from bench.generator import generating
 from bench.probe import probed
 from bench.system import CATALOGUE, System, running
 
+WINDOW_BYTES = 64 * 1024
 FILL_BYTES = 16 * 1024
 FILL_EVENTS = 12
 """For each that stalls: several times what a stream's window and the layers above it take in."""
@@ -65,6 +66,7 @@ class Slow:
             first=first,
             count=count,
             connections=max(1, count // self.shared),
+            window=WINDOW_BYTES,
         )
 
     def _fill(self, system: System, first: int) -> None:

@@ -71,7 +71,8 @@ def compared(now: dict[str, float], kept: dict[str, float]) -> str:
     for role, turns in now.items():
         was = kept.get(role)
         change = f"{turns / was - 1:+.0%}" if was else ""
-        lines.append(f"{role:18}{turns:8.2f}{was or 0:8.2f}   {change}")
+        before = f"{was:.2f}" if was else "-"
+        lines.append(f"{role:18}{turns:8.2f}{before:>8}   {change}")
     return "\n".join(lines)
 
 

@@ -56,6 +56,7 @@ class Peak:
                     members=self.members,
                     online=self.online,
                     batch=self.batch,
+                    drain=300,
                     streams=self.streams,
                     repeats=self.repeats,
                     stale=self.stale,

@@ -70,6 +70,7 @@ class Push:
                     members=count,
                     online=count,
                     batch=self.batch,
+                    drain=300,
                     shares="100,0,0",
                 ) as load:
                     found = under_load(system, {"load": load, "load-devices": fleet})

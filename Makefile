@@ -6,7 +6,7 @@ export HOME := $(or $(HOME),$(CURDIR)/.tools/home)
 # Two workers: half of what tests do is wait for processes.
 PYTEST := $(VENV)/python -m pytest -n 2 --no-loadscope-reorder --durations=25 --durations-min=5 $(if $(CI),-p tests.house.no_skips)
 
-.PHONY: help demo cassandra test check setup lint format types imports protos breaking generated proto lock clean deploy-check simulate properties faults mutants controls faults-page
+.PHONY: help demo cassandra test check setup lint format types imports protos breaking generated proto lock clean deploy-check simulate properties faults mutants controls faults-page bench profile regression
 
 help:
 	@echo "make demo    the whole mesh on this machine, scene by scene, then it is gone"
@@ -16,6 +16,8 @@ help:
 	@echo "make simulate   seeded histories against every promise: SEEDS=1000000 FROM=0"
 	@echo "make properties   session, lease table, gates, merge and cursor by drawn examples: EXAMPLES=1000000"
 	@echo "make faults  runs of faults: RUNS=20 SEED=1 SECONDS=60 RATE=500 KILLS=5 MIX=kill,freeze=2,... SHAPE=fleet JOBS=2 REST=1     make mutants   wrong products, each to be caught     make controls   CONTROLS=power-loss"
+	@echo "make bench   all scenarios and docs/benchmarks.md: SCENARIO=peak QUICK=1 SET=rate=300000     make profile ROLE=ingestion   where its time goes, SCENARIO=peak"
+	@echo "make regression   CPU of an event beside a reference loop"
 	@echo "make proto   generate from protos/    make lock    requirements.lock from pyproject.toml"
 	@echo "make setup   .venv alone         make clean   back to a fresh clone"
 
@@ -62,6 +64,18 @@ controls: setup
 faults-page: setup
 	$(VENV)/python -m tests.faults.report
 
+bench: setup
+	$(VENV)/python -m bench.run $(SCENARIO) $(if $(QUICK),--quick) $(SET:%=--set %)
+	$(VENV)/python -m bench.page
+
+# A gateway is busy when devices are.
+profile: SCENARIO ?= $(if $(filter gateway%,$(ROLE)),push,peak)
+profile: setup
+	$(VENV)/python -m bench.run $(SCENARIO) --quick $(SET:%=--set %) $(ROLE:%=--profile %)
+
+regression: setup
+	-@$(VENV)/python -m bench.regression
+
 setup:
 	@scripts/setup
 
@@ -95,5 +109,5 @@ lock:
 	scripts/lock
 
 clean:
-	rm -rf .venv .tools clients/go/bin .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .tools build clients/go/bin .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

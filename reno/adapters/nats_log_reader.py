@@ -118,7 +118,9 @@ class NatsLogReader:
             return
         tail = self._tails.get(shard)
         if tail is None or tail.reading != reading or not tail.is_sound:
-            raise LogUnconfirmed("the log must be read again before it is purged")
+            if await self.lag(shard):
+                raise LogUnconfirmed("the log must be read again before it is purged")
+            return  # it was purged, and the server's word was lost
         stream = stream_of(shard.priority)
         # The server keeps the sequence that it is given.
         await self._connection.ask(

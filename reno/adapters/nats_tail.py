@@ -111,6 +111,9 @@ class NatsTail:
     async def _next_batch(self) -> list[LogRecord]:
         while True:
             self._wake.clear()
+            if self._connected_for != self._connection.connected_for:
+                # Heartbeats may go on: the server keeps a request for who is soon back.
+                raise TailBroken("the connection is another one")
             records = self._take()
             await self._request()
             if records:

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable
+from uuid import uuid4
 
 import nats
 from nats.aio.client import Client
@@ -120,7 +121,7 @@ async def poison(ground: Ground, _population: Population, _name: str, _lasts_s: 
         wanted = 0
         for lane in LANES:
             for shard in shards_of_lane(lane, SHARDS):
-                for payload in (b"no envelope", seal_envelope(bytes(range(16)), [b"\xff no row"])):
+                for payload in (b"no envelope", seal_envelope(uuid4().bytes, [b"\xff no row"])):
                     await stream.publish(subject_of(shard), payload)
                     wanted += 1
         at = time.monotonic()

@@ -12,7 +12,7 @@ from reno.errors import Unavailable
 from reno.ports import MAX_SLICES, Acknowledged, InboxReader, Page, Slice
 from reno.telemetry import metrics
 
-CALLS_IN_FLIGHT = 4
+CALLS_IN_FLIGHT = 2
 """Of one part of a lane: a slow answer does not hold the others."""
 
 MAX_CALL_BYTES = 16 * 1024 * 1024
@@ -28,8 +28,21 @@ _Part = tuple[Priority, int]
 @dataclass(slots=True, eq=False)
 class _Batch:
     slices: list[Slice] = field(default_factory=list)
+    pages: list[asyncio.Future[Page]] = field(default_factory=list)
     bytes_asked: int = 0
-    answer: "asyncio.Task[list[Page]] | None" = None
+    call: "asyncio.Task[list[Page]] | None" = None
+
+    def answer(self, call: "asyncio.Task[list[Page]]") -> None:
+        """Gives every asker its page; one that went away leaves the others alone."""
+        for index, page in enumerate(self.pages):
+            if page.done():
+                continue
+            if call.cancelled():
+                page.cancel()
+            elif error := call.exception():
+                page.set_exception(error)
+            else:
+                page.set_result(call.result()[index])
 
 
 class Gathering:
@@ -56,15 +69,13 @@ class Gathering:
             or batch.bytes_asked + wanted.max_bytes > MAX_CALL_BYTES
         ):
             batch = self._open[part] = _Batch()
-            batch.answer = asyncio.create_task(self._call(part, batch))
-            batch.answer.add_done_callback(_retrieve)
-        index = len(batch.slices)
+            batch.call = asyncio.create_task(self._call(part, batch))
+            batch.call.add_done_callback(batch.answer)
+        page: asyncio.Future[Page] = asyncio.get_running_loop().create_future()
         batch.slices.append(wanted)
+        batch.pages.append(page)
         batch.bytes_asked += wanted.max_bytes
-        assert batch.answer is not None
-        # One asker may go away; the others still want their answer.
-        pages = await asyncio.shield(batch.answer)
-        return pages[index]
+        return await page
 
     async def keep_acknowledged(self, priority: Priority, marks: list[Acknowledged]) -> None:
         """Raises errors.Unavailable, also when the lane's inbox does not answer in time."""
@@ -88,9 +99,3 @@ class Gathering:
             except Unavailable:
                 metrics.inbox_read_failures.add(1, {"priority": priority.word})
                 raise
-
-
-def _retrieve(answer: "asyncio.Task[list[Page]]") -> None:
-    """Every asker may have gone away: a failure that nobody waits for is nobody's."""
-    if not answer.cancelled():
-        answer.exception()

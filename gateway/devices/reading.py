@@ -45,7 +45,8 @@ class LaneReader:
                 self._changed()
                 await asyncio.sleep(settings.retry_s * random.uniform(0.8, 1.2))
             else:
-                self._changed()
+                if session.has_news():
+                    self._changed()
 
     async def _read(self, read: Read) -> None:
         session, lane = self._session, self._priority

@@ -187,8 +187,19 @@ class Session:
         }
         return Cursor(now_ms, self._owner, positions).seal()
 
+    def has_news(self) -> bool:
+        """A frame may have something to say."""
+        return (
+            bool(self._untold)
+            or self._says_missing
+            or not all(self.outbox.is_empty(lane) for lane in LANES)
+            or self._is_caught_up()
+        )
+
     def next_frame(self, now_ms: int, *, checkpoint: bool) -> Handed | None:
         """None when there is nothing to say; a checkpoint always says something."""
+        if not (checkpoint or self.has_news()):
+            return None
         rest = SubscribeResponse()
         handed = Handed(b"")
         if gap := self._untold.next():

@@ -41,6 +41,8 @@ class Stream:
         self._resumes = resumes
         self._alarm = Alarm()
         self._is_known = Alarm()
+        self._unconfirmed = 0
+        """Presence replicas that were told of this session and have not confirmed it."""
         self._ending: asyncio.Future[RenoError] = asyncio.get_running_loop().create_future()
         self._leave_after_s: float | None = None
         self._may_read = False
@@ -84,6 +86,7 @@ class Stream:
 
     def known(self) -> None:
         """See registry.Held."""
+        self._unconfirmed -= 1
         self._is_known.ring()
         for lane in LANES:
             self.read_again(lane, "known")
@@ -104,8 +107,7 @@ class Stream:
         await self._hand(write, self._first_frame())
         # Of a herd few at a time: leases are renewed, and the others told, between them.
         async with self._door.starting:
-            self._door.announcer.began(place_of(self))
-            await self._is_known.wait_until(loop.time() + settings.register_wait_s)
+            await self._register()
             self._may_read = True
             self._read_where_wanted()
         checkpoint_every_s = settings.checkpoint_interval_s * CHECKPOINT_MARGIN
@@ -130,6 +132,14 @@ class Stream:
             for reader in self._readers.values():
                 reader.room_made()
             checkpoint_at = loop.time() + checkpoint_every_s
+
+    async def _register(self) -> None:
+        """Waits for the presence replicas a while: what is read before they all know the session must be read again."""
+        until = asyncio.get_running_loop().time() + self._door.settings.register_wait_s
+        self._unconfirmed += self._door.announcer.began(place_of(self))
+        while self._unconfirmed > 0:
+            if not await self._is_known.wait_until(until):
+                return
 
     async def _hand(self, write: Write, handed: Handed) -> None:
         # The write resumes when the transport took the frame. It must not be cancelled from outside (grpc #29248), so the call is ended beside it.

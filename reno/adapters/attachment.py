@@ -52,11 +52,13 @@ class Attachment:
         self._tried = is_late
         self._backoff_s = MIN_BACKOFF_S
 
-    def began(self, place: SessionPlace) -> None:
-        """Without an attachment there is nothing to do: the next one begins with what is held."""
-        if self._untold is not None:
-            self._untold.began(place)
-            self._changed.set()
+    def began(self, place: SessionPlace) -> bool:
+        """False: it is not attached, and there is nothing to do, since the next attachment begins with what is held."""
+        if self._untold is None:
+            return False
+        self._untold.began(place)
+        self._changed.set()
+        return True
 
     def ended(self, number: int) -> None:
         """As began."""
@@ -116,19 +118,15 @@ class Attachment:
             await asyncio.gather(*sides, return_exceptions=True)
 
     async def _tell(self, call: Call, untold: UntoldSessions, lease_s: float) -> None:
-        sequence = 1
+        clock_s = asyncio.get_running_loop().time
+        sequence, said_s = 1, clock_s()
         while not self._stopping.is_set():
             self._changed.clear()
-            sequence += 1
-            told = untold.take(sequence, MAX_SESSIONS_PER_REQUEST)
-            if told is None:
-                with contextlib.suppress(TimeoutError):
-                    # Below the third of a lease that is asked for, so that a late timer does no harm.
-                    async with asyncio.timeout(lease_s / 4):
-                        await self._changed.wait()
-                if self._stopping.is_set():
-                    break
-                told = untold.take(sequence, MAX_SESSIONS_PER_REQUEST)
+            told = untold.take(sequence + 1, MAX_SESSIONS_PER_REQUEST)
+            # Below the third of a lease that is asked for, so that a late timer does no harm.
+            if told is None and await self._changes_before(said_s + lease_s / 4):
+                continue
+            sequence, said_s = sequence + 1, clock_s()
             request = AttachRequest(sequence=sequence)
             if told is not None:
                 request.began.extend(_began(place) for place in told.began)
@@ -137,6 +135,12 @@ class Attachment:
             await call.write(request)
         await call.write(AttachRequest(sequence=sequence + 1, goodbye=True))
         await call.done_writing()
+
+    async def _changes_before(self, when_s: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(when_s):
+                return await self._changed.wait()
+        return False
 
     async def _hear(self, call: Call, untold: UntoldSessions, lease_s: float) -> None:
         while True:
@@ -148,6 +152,7 @@ class Attachment:
                     return
                 raise asyncio.InvalidStateError("the replica ended the stream")
             confirmed = untold.confirm(answer.through_sequence)
+            self._changed.set()
             if confirmed.fresh:
                 self._on_known(confirmed.fresh, False)
             if confirmed.again:

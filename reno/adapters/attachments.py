@@ -37,10 +37,9 @@ class Attachments:
         self._following = asyncio.create_task(self._follow(gateway, held, on_known))
         self._following.add_done_callback(self._note_end)
 
-    def began(self, place: SessionPlace) -> None:
-        """Told to each replica with its next request."""
-        for attachment, _ in self._running.values():
-            attachment.began(place)
+    def began(self, place: SessionPlace) -> int:
+        """Told to each attached replica with its next request."""
+        return sum([attachment.began(place) for attachment, _ in self._running.values()])
 
     def ended(self, number: int) -> None:
         """As began."""

@@ -54,8 +54,11 @@ class UntoldSessions:
         self._again.discard(number)
 
     def take(self, sequence: int, max_sessions: int) -> Told | None:
-        """What to say in the request with this number, oldest first; None: nothing. The snapshot is complete once nothing waits."""
-        began = tuple(islice(self._began.values(), max_sessions))
+        """What to say in the request with this number, oldest first; None: nothing. The snapshot is complete once nothing waits.
+
+        What begins while others are unconfirmed is told with the next confirmation: of a herd many at once.
+        """
+        began = () if self._unconfirmed else tuple(islice(self._began.values(), max_sessions))
         ended = tuple(islice(self._ended, max_sessions))
         for place in began:
             del self._began[place.number]

@@ -154,7 +154,8 @@ class GatewaySettings(Section):
     checkpoint_interval_s: Seconds = 15.0
     look_interval_s: Seconds = 30.0
     """Every session reads its inbox this often (jittered) though nothing happened."""
-    register_wait_s: Seconds = 0.25
+    register_wait_s: Seconds = 1.0
+    """For presence replicas that are attached, before a session reads its inbox."""
     max_registering: Count = 64
     """Sessions that register at a time; of a herd the others wait their turn, each with its first frame."""
     acknowledge_interval_s: Seconds = 1.0

@@ -52,8 +52,8 @@ class PresenceAnnouncer(Protocol):
         """`held` lists the sessions for a new attachment. `on_known(numbers, again)` is called when a replica has confirmed sessions; again: it had to be told of them anew after a break."""
         ...
 
-    def began(self, place: SessionPlace) -> None:
-        """Never waits."""
+    def began(self, place: SessionPlace) -> int:
+        """How many replicas are told, each of which will confirm it. Never waits."""
         ...
 
     def ended(self, number: int) -> None:

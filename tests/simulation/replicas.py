@@ -117,9 +117,8 @@ class Announcer:
         for link in self._links:
             self._tasks.append(self._process.spawn(link.run(gateway, held, on_known)))
 
-    def began(self, place: SessionPlace) -> None:
-        for link in self._links:
-            link.began(place)
+    def began(self, place: SessionPlace) -> int:
+        return sum([link.began(place) for link in self._links])
 
     def ended(self, number: int) -> None:
         for link in self._links:
@@ -153,10 +152,12 @@ class _Link:
         self._untold: UntoldSessions | None = None
         self._attached: asyncio.Task[None] | None = None
 
-    def began(self, place: SessionPlace) -> None:
-        if self._untold is not None:
-            self._untold.began(place)
-            self.changed.set()
+    def began(self, place: SessionPlace) -> bool:
+        if self._untold is None:
+            return False
+        self._untold.began(place)
+        self.changed.set()
+        return True
 
     def ended(self, number: int) -> None:
         if self._untold is not None:

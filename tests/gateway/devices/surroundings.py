@@ -90,10 +90,11 @@ class PlayedAnnouncer:
     ) -> None:
         self.gateway, self.held, self.on_known = gateway, held, on_known
 
-    def began(self, place: SessionPlace) -> None:
+    def began(self, place: SessionPlace) -> int:
         self.began_places.append(place)
         if self.knows_at_once:
             self.know([place.number])
+        return 1
 
     def know(self, numbers: Collection[int], *, again: bool = False) -> None:
         assert self.on_known is not None

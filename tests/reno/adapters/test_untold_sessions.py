@@ -19,10 +19,25 @@ def take(untold: UntoldSessions, sequence: int, most: int = 10) -> Told:
 
 def test_begins_with_the_snapshot_in_parts() -> None:
     untold = UntoldSessions([place(n) for n in range(5)], again=False)
-    parts = [take(untold, sequence, 2) for sequence in (2, 3, 4)]
+    parts = []
+    for sequence in (2, 3, 4):
+        parts.append(take(untold, sequence, 2))
+        untold.confirm(sequence)
     assert [[p.number for p in part.began] for part in parts] == [[0, 1], [2, 3], [4]]
     assert [part.snapshot_complete for part in parts] == [False, False, True]
     assert untold.take(5, 2) is None
+
+
+def test_what_begins_meanwhile_is_told_at_once_with_the_next_confirmation() -> None:
+    untold = UntoldSessions([place(1)], again=False)
+    take(untold, 2)
+    untold.began(place(2))
+    untold.began(place(3))
+    assert untold.take(3, 10) is None
+    untold.ended(1)
+    assert take(untold, 3) == Told((), (1,), False)
+    untold.confirm(3)
+    assert [p.number for p in take(untold, 4).began] == [2, 3]
 
 
 def test_an_empty_snapshot_is_said_to_be_complete_once() -> None:
@@ -113,9 +128,9 @@ def test_the_replica_ends_up_with_what_is_held(
             del held[ended]
             untold.ended(ended)
     while told:
+        newly = untold.confirm(sequence)
+        confirmed += [*newly.fresh, *newly.again]
         told = request()
-    newly = untold.confirm(sequence)
-    confirmed += [*newly.fresh, *newly.again]
     assert known == set(held)
     assert untold.settled
     assert set(held) <= set(confirmed)

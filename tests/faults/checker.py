@@ -17,6 +17,7 @@ from tests.faults.history import (
     Event,
     Frame,
     Gap,
+    Parsed,
     Plan,
     Reader,
     read_plan,
@@ -96,7 +97,8 @@ def _check(directory: Path) -> Verdict:
     logs = readers_by_member(directory)
     for member in sorted({*members, *logs}):
         events = members.get(member, {})
-        readers = [read_reader(path, events) for path in logs.get(member, [])]
+        parsed: Parsed = {}
+        readers = [read_reader(path, events, parsed) for path in logs.get(member, [])]
         for reader in readers:
             verdict.counts["readers"] += 1
             verdict.counts["received"] += reader.rows
@@ -111,24 +113,22 @@ def read_publisher(path: Path, plan: Plan, members: Members, verdict: Verdict) -
     operations = 0
     with path.open(encoding="ascii") as file:
         for line in file:
-            words = line.split()
-            kind, an_id, member = words[0], words[3], words[4]
+            kind, wall, _mono, an_id, member, of, aim, scope, occurred, *end = line.split()
             operations += 1
             events = members.get(member)
             if events is None:
                 events = members[member] = {}
             event = events.get(an_id)
             if event is None:
-                event = events[an_id] = Event(words, plan.types[words[5]])
-            event.tries += 1
+                event = events[an_id] = Event(an_id, plan.types[of], aim, scope, int(occurred))
             if kind == "A":
-                position = int(words[9])
+                position = int(end[0])
                 if event.accepted_ms:
                     event.positions = [*(event.positions or ()), position]
                     continue
-                event.accepted_ms = int(words[1])
+                event.accepted_ms = int(wall)
                 event.position = position
-                if words[10] == "2":
+                if end[1] == "2":
                     place = (member, event.lane)
                     if position <= last.get(place, 0):
                         verdict.say(Broken.CALLER_ORDER, f"{path.stem} {an_id} of {member}")
@@ -144,14 +144,13 @@ def private(
     reader: Reader, events: dict[str, Event], members: Members, _plan: Plan, verdict: Verdict
 ) -> None:
     """Only what was published to this member, for this device, as it was published."""
-    for an_id in reader.seen:
-        event = events.get(an_id)
-        if event is None:
-            elsewhere = any(an_id in others for others in members.values())
-            verdict.say(
-                Broken.FOREIGN if elsewhere else Broken.INVENTED, f"{reader.name} saw {an_id}"
-            )
-        elif event.aim != "-" and not reader.is_aimed_at(event.aim):
+    for an_id in sorted(reader.seen.keys() - events.keys()):
+        elsewhere = any(an_id in others for others in members.values())
+        verdict.say(Broken.FOREIGN if elsewhere else Broken.INVENTED, f"{reader.name} saw {an_id}")
+    for an_id, event in events.items():
+        if (event.aim == "-" and event.accepted_ms) or an_id not in reader.seen:
+            continue
+        if not reader.is_aimed_at(event.aim):
             verdict.say(Broken.NOT_TARGETED, f"{reader.name} saw {an_id} for {event.aim}")
         elif not (event.accepted_ms or event.unknown):
             verdict.say(Broken.REFUSED_SHOWN, f"{reader.name} saw {an_id}")
@@ -237,19 +236,24 @@ def durable(
     reader: Reader, events: dict[str, Event], _members: Members, plan: Plan, verdict: Verdict
 ) -> None:
     """What was acknowledged is seen by every reader that it concerns, or what took it is said. The run has waited until it was there."""
-    gaps = [frame.gap for frame in reader.frames if frame.gap is not None]
+    gaps = reader.gaps
     for gap in gaps:
         verdict.counts[f"gaps {gap.reason}"] += 1
         if gap.reason not in plan.may:
             verdict.say(Broken.GAP_WITHOUT_CAUSE, f"{reader.name}: {gap.reason}")
-    ended_ms = max((max(frame.issued, frame.wall) for frame in reader.frames), default=0)
     since_ms = _begins_ms(reader)
     scopes: dict[tuple[int, str], list[Event]] = defaultdict(list)
-    for an_id, event in events.items():
+    for event in events.values():
         if event.scope != "-":
             scopes[event.lane, event.scope].append(event)
-        elif (
-            an_id not in reader.seen
+    missing = sorted(events.keys() - reader.seen.keys())
+    ended_ms = (
+        max((max(each.issued, each.wall) for each in reader.frames), default=0) if missing else 0
+    )
+    for an_id in missing:
+        event = events[an_id]
+        if (
+            event.scope == "-"
             and event.accepted_ms > since_ms
             and event.expires_ms > ended_ms
             and reader.is_aimed_at(event.aim)
@@ -301,16 +305,16 @@ def truthful(
     reader: Reader, events: dict[str, Event], _members: Members, plan: Plan, verdict: Verdict
 ) -> None:
     """A device that is told that it is current has everything that somebody else had seen by then, but for the stated slack."""
-    gaps = [frame.gap for frame in reader.frames if frame.gap is not None]
+    gaps = reader.gaps
     since_ms = _begins_ms(reader)
     stored = sorted(
-        (
+        [
             event
             for event in events.values()
             if event.first_seen
             and event.scope == "-"
             and (event.aim == "-" or reader.is_aimed_at(event.aim))
-        ),
+        ],
         key=attrgetter("first_seen"),
     )
     due = 0

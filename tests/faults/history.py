@@ -28,18 +28,16 @@ class Event:
 
     __slots__ = (
         "accepted_ms", "aim", "at", "expires_ms", "first_seen", "id", "lane", "position",
-        "positions", "push_until_ms", "scope", "tries", "unknown",
+        "positions", "push_until_ms", "scope", "unknown",
     )  # fmt: skip
 
-    def __init__(self, words: list[str], kind: Type) -> None:
-        occurred_ms = int(words[8])
-        self.id = words[3]
-        self.aim = words[6]
-        self.scope = words[7]
+    def __init__(self, an_id: str, kind: Type, aim: str, scope: str, occurred_ms: int) -> None:
+        self.id = an_id
+        self.aim = aim
+        self.scope = scope
         self.lane = kind.lane
         self.push_until_ms = occurred_ms + kind.max_age_ms
         self.expires_ms = occurred_ms + kind.ttl_ms
-        self.tries = 0
         self.unknown = 0
         self.accepted_ms = 0
         """When its first receipt came; 0: there is none."""
@@ -64,6 +62,9 @@ class Event:
 Row = tuple[str, str, Event | None, int, int, int]
 """(via, id, what was published to this member by that id, lane, position, merged)"""
 
+Parsed = dict[str, Row]
+"""Lines of one member's readers. The same line means the same to each of them, and is parsed once."""
+
 
 class Frame:
     """A frame or page. `rows_before`: of the same reader."""
@@ -71,11 +72,11 @@ class Frame:
     __slots__ = ("cursor", "flags", "gap", "issued", "mono", "rows", "rows_before", "wall")
 
     def __init__(self, words: list[str], rows_before: int) -> None:
-        self.wall = int(words[1])
-        self.mono = int(words[2])
-        self.issued = int(words[3])
-        self.cursor = (0, int(words[4]), int(words[5]), int(words[6]))
-        self.flags = words[7]
+        _, wall, mono, issued, high, medium, low, self.flags = words
+        self.wall = int(wall)
+        self.mono = int(mono)
+        self.issued = int(issued)
+        self.cursor = (0, int(high), int(medium), int(low))
         self.rows_before = rows_before
         self.rows: list[Row] = []
         self.gap: Gap | None = None
@@ -107,6 +108,8 @@ class Reader:
     """Of the steps."""
     seen: dict[str, int] = field(default_factory=dict)
     """Ids with the number of the row that showed them first, from 1 on."""
+    gaps: list[Gap] = field(default_factory=list)
+    """Of the frames."""
     altered: list[str] = field(default_factory=list)
     foreign_cursors: int = 0
     rows: int = 0
@@ -144,28 +147,32 @@ def readers_by_member(directory: Path) -> dict[str, list[Path]]:
     return found
 
 
-def read_reader(path: Path, events: dict[str, Event]) -> Reader:
+def read_reader(path: Path, events: dict[str, Event], parsed: Parsed) -> Reader:
     """Raises ValueError for a line that it does not know. Tells `events` when they were seen first."""
     with path.open(encoding="ascii") as file:
         _, member, device, device_class = file.readline().split()
         reader = Reader(path.stem, member, device, device_class)
-        seen, steps, known, rows = reader.seen, reader.steps, events.get, 0
+        seen, steps, known, rows = reader.seen, reader.steps, parsed.get, 0
         frame: Frame | None = None
         mono = 0
         frame_rows: list[Row] = []
         for line in file:
-            words = line.split()
-            kind = words[0]
-            if kind in "PCL":
-                an_id = words[1]
-                event = known(an_id)
+            if line[0] in "PCL":
+                row = known(line)
+                if row is None:
+                    row = parsed[line] = _row(line, events)
                 rows += 1
-                frame_rows.append((kind, an_id, event, int(words[2]), int(words[3]), int(words[4])))
+                frame_rows.append(row)
+                an_id = row[1]
                 if an_id not in seen:
                     seen[an_id] = rows
+                    event = row[2]
                     if event is not None and not 0 < event.first_seen <= mono:
                         event.first_seen = mono
-            elif kind == "F":
+                continue
+            words = line.split()
+            kind = words[0]
+            if kind == "F":
                 frame = Frame(words, rows)
                 mono, frame_rows = frame.mono, frame.rows
                 steps.append(frame)
@@ -177,6 +184,7 @@ def read_reader(path: Path, events: dict[str, Event]) -> Reader:
             elif kind == "G" and frame is not None:
                 lanes = frozenset(map(int, words[2]))
                 frame.gap = Gap(words[1], lanes, int(words[3]) or frame.wall)
+                reader.gaps.append(frame.gap)
             elif kind == "X":
                 steps.append(f"X {words[3]}")
             elif kind == "Y":
@@ -187,3 +195,8 @@ def read_reader(path: Path, events: dict[str, Event]) -> Reader:
                 raise ValueError(f"{path.name}: {line!r}")
     reader.rows = rows
     return reader
+
+
+def _row(line: str, events: dict[str, Event]) -> Row:
+    via, an_id, lane, position, merged = line.split()
+    return via, an_id, events.get(an_id), int(lane), int(position), int(merged)

@@ -156,8 +156,8 @@ def private(
             verdict.say(Broken.REFUSED_SHOWN, f"{reader.name} saw {an_id}")
     for an_id in reader.altered:
         verdict.say(Broken.ALTERED, f"{reader.name} saw {an_id}")
-    if reader.foreign_cursors:
-        verdict.say(Broken.CURSOR_FOREIGN, f"{reader.name}, {reader.foreign_cursors} times")
+    if foreign := sum("f" in frame.flags for frame in reader.frames):
+        verdict.say(Broken.CURSOR_FOREIGN, f"{reader.name}, {foreign} times")
 
 
 def once(

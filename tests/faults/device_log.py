@@ -111,13 +111,12 @@ class DeviceLog:
         """A SubscribeResponse or a PullResponse."""
         if not frame.cursor:
             return
-        flags = ("c" if caught_up else "") + ("m" if frame.missing else "")
         opened = Cursor.parse(frame.cursor)
+        said = ("c", caught_up), ("m", frame.missing), ("f", opened.owner != self._owner)
+        flags = "".join(flag for flag, holds in said if holds)
         high, medium, low = (opened.positions[lane] for lane in LANES)
         write = self._log.line
         write(f"F {clocks()} {opened.issued_at_ms} {high} {medium} {low} {flags or '-'}")
-        if opened.owner != self._owner:
-            write("Y")
         if frame.HasField("gap"):
             write(_gap(frame.gap))
         for one in frame.notifications:

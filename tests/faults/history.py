@@ -111,7 +111,6 @@ class Reader:
     gaps: list[Gap] = field(default_factory=list)
     """Of the frames."""
     altered: list[str] = field(default_factory=list)
-    foreign_cursors: int = 0
     rows: int = 0
 
     def is_aimed_at(self, aim: str) -> bool:
@@ -187,8 +186,6 @@ def read_reader(path: Path, events: dict[str, Event], parsed: Parsed) -> Reader:
                 reader.gaps.append(frame.gap)
             elif kind == "X":
                 steps.append(f"X {words[3]}")
-            elif kind == "Y":
-                reader.foreign_cursors += 1
             elif kind == "Z":
                 reader.altered.append(words[1])
             else:

@@ -9,8 +9,7 @@ publish-*     A WALL MONO ID MEMBER TYPE AIM SCOPE OCCURRED_MS POSITION TRY    a
               U … OCCURRED_MS REASON                unknown: it may be stored        R … OCCURRED_MS REASON   refused for good
 read-*        H MEMBER DEVICE CLASS                 whose log it is
               O WALL MONO HOW WHERE                 opens a stream, or begins to pull: by the cursor kept last, or from start, latest, ack
-              F WALL MONO ISSUED HIGH MEDIUM LOW FLAGS      a frame or page with its cursor, opened; flags: c caught_up, m a lane missing, - none
-              Y                                     the cursor of the frame before is another device's
+              F WALL MONO ISSUED HIGH MEDIUM LOW FLAGS      a frame or page with its cursor, opened; flags: c caught_up, m a lane missing, f the cursor is another device's, - none
               G REASON LANES SINCE_MS               a gap in the frame before (SINCE_MS 0: not said)
               P|C|L ID LANE POSITION MERGED         a notification of that frame, as PUSH, CATCH_UP or PULL
               Z ID                                  it is not what was published

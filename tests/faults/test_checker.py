@@ -295,7 +295,7 @@ BAD: dict[str, tuple[Broken, Logs]] = {
     "other bytes": (Broken.ALTERED, {"b": SENT, "tv": (*ALL[:2], "Z e2", KEPT)}),
     "another device's cursor": (
         Broken.CURSOR_FOREIGN,
-        {"b": SENT, "tv": (*ALL, frame(4, "Y", cursor=300), KEPT)},
+        {"b": SENT, "tv": (*ALL, frame(4, cursor=300, flags="f"), KEPT)},
     ),
     "the cursor goes back": (
         Broken.CURSOR_BACKWARDS,

@@ -109,7 +109,8 @@ class Pulling:
         missing = [lane for lane in LANES if lane not in finds]
         positions = {**wanted, **page.positions}
         rest = PullResponse(
-            cursor=Cursor(now, owner_of(device), positions).seal(),
+            # By the clock that has dropped what expired: it may have jumped meanwhile.
+            cursor=Cursor(composed_ms, owner_of(device), positions).seal(),
             more=page.more or bool(missing),
             gap=gap,
             missing=lane_names(missing),

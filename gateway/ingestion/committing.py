@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gateway.ingestion.refusal import Refusal
+from reno.domain.position import UNPLACED
 
 ENVELOPE_START_BYTES = 32
 """What a message of the log has besides its rows: version, id, tags."""
@@ -22,7 +23,7 @@ REOPEN_SHARE = 7 / 8
 """Of the limit: who has refused for want of room takes nothing more until only so much waits, or a flood would be let in row by row."""
 
 Answer = Callable[[int, int, Refusal | None], None]
-"""(count, first position, refusal): what became of a ticket's next `count` rows; their places follow one another."""
+"""(count, first position, refusal): what became of a ticket's next `count` rows; their places follow one another, where they are known."""
 
 
 class Ticket:
@@ -45,10 +46,11 @@ class Load:
     shares: Sequence[tuple[Ticket, int]]
 
     def accept(self, first_position: int) -> None:
-        """Answers with places; `first_position` is the first row's."""
+        """Answers with places; `first_position` is the first row's, or UNPLACED for all."""
         for ticket, count in self.shares:
             ticket.answer(count, first_position, None)
-            first_position += count
+            if first_position != UNPLACED:
+                first_position += count
 
     def refuse(self, refusal: Refusal) -> None:
         """Answers everyone with the same refusal."""

@@ -9,6 +9,7 @@ from gateway.ingestion.admission import Admission
 from gateway.ingestion.committing import Answer
 from gateway.ingestion.refusal import Refusal
 from gateway.ingestion.results import Results
+from reno.domain.position import UNPLACED
 
 
 class Pending:
@@ -42,7 +43,8 @@ class Pending:
             if refusal is not None:
                 self.refuse(answered, refusal)
                 return
-            self._answers.update(zip(answered, counting(first_position), strict=False))
+            places = counting(first_position, 0 if first_position == UNPLACED else 1)
+            self._answers.update(zip(answered, places, strict=False))
             self._close(count)
 
         return answer

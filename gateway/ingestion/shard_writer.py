@@ -12,7 +12,7 @@ from gateway.ingestion.confirmations import Confirmations
 from gateway.ingestion.lanes import Lanes
 from gateway.ingestion.refusal import Refusal
 from reno.config.settings import Settings
-from reno.domain.position import position_of
+from reno.domain.position import UNPLACED, position_of
 from reno.domain.reason import Reason
 from reno.ports import LogAbsent, LogFull, LogUnconfirmed, LogWriter, Shard
 from reno.telemetry import metrics
@@ -108,11 +108,12 @@ class ShardWriter:
                 rest.refuse(self._refusal(sequence))
             return
         generation = self._lanes.of(self._shard.priority).generation
-        load.accept(position_of(generation, sequence, 0))
+        load.accept(position_of(generation, sequence, 0) if sequence else UNPLACED)
         metrics.envelopes.add(1, {"priority": word})
         metrics.accepted.add(len(load.rows), {"priority": word})
 
     async def _append(self, payload: bytes, envelope_id: str) -> int | Reason:
+        """The sequence; 0: it is stored, perhaps before what the log said last."""
         deadline_s = self._now_s() + self._deadline_s
         may_be_stored = False
         failures = 0
@@ -136,7 +137,8 @@ class ShardWriter:
                 if failures:
                     # What came back may be another log than what went away: its generation is part of every position.
                     await self._lanes.read_again(self._shard.priority)
-                return sequence
+                # A log that was started anew knows no repeat of what was processed and purged before: it stores another one, which the fold drops.
+                return 0 if may_be_stored else sequence
             failures += 1
             left_s = deadline_s - self._now_s()
             verdict = verdict_of(failure, may_be_stored=may_be_stored, left_s=left_s)

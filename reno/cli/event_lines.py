@@ -100,7 +100,7 @@ def result_json(event: Event, result: PublishResult) -> dict[str, Any]:
     }
     if result.priority:
         line["priority"] = word_of(result.priority).upper()
-    if result.status == PublishResult.STATUS_ACCEPTED:
+    if result.position:
         line["position"] = result.position
     if result.HasField("refusal"):
         refusal = result.refusal
@@ -117,7 +117,8 @@ def result_json(event: Event, result: PublishResult) -> dict[str, Any]:
 def result_text(event: Event, result: PublishResult, repeat: str) -> str:
     """For a person; `repeat` says how an uncertain event is repeated."""
     if result.status == PublishResult.STATUS_ACCEPTED:
-        return f"accepted {event.id} {word_of(result.priority)} position {result.position}"
+        place = f"position {result.position}" if result.position else "at an unsure position"
+        return f"accepted {event.id} {word_of(result.priority)} {place}"
     reason, field = result.refusal.reason, _EVENTS.sub("", result.refusal.field)
     where = f"{field}: " if field and reason == REASON_INVALID else ""
     why = f"{reason_word(reason)} {where}{result.refusal.message}".strip()

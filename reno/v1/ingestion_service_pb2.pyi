@@ -57,7 +57,9 @@ class PublishResponse(_message.Message):
     priority: _event_pb2.Priority.ValueType
     """The lane that the catalogue gave the event."""
     position: _builtins.int
-    """Place in the member's order of that priority; devices see the same number, unless the event is a duplicate: then the first one's stands."""
+    """Place in the member's order of that priority; devices see the same number, unless the event is a duplicate: then the first one's stands. 0: it is stored, but where is
+    not sure, since the door had to repeat it to a log that had fallen silent.
+    """
     def __init__(
         self,
         *,
@@ -224,7 +226,7 @@ class PublishResult(_message.Message):
     priority: _event_pb2.Priority.ValueType
     """The lane; set unless the event was refused before it was known."""
     position: _builtins.int
-    """Place in the member's order of that priority; set when ACCEPTED."""
+    """Place in the member's order of that priority; set when ACCEPTED, as in PublishResponse."""
     @_builtins.property
     def refusal(self) -> Global___Refusal:
         """Set when REFUSED or UNCERTAIN."""

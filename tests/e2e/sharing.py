@@ -13,16 +13,16 @@ from tests.e2e.traffic import Listener
 
 
 def sharing_environment(
-    directory: Path, cassandra: CassandraSettings, shards: int
+    directory: Path, cassandra: CassandraSettings, keyspace: str, shards: int
 ) -> dict[str, str]:
-    """For `reno up` and for every process and command beside it."""
+    """For `reno up` and for every process and command beside it. A keyspace knows how many shards its lanes have."""
     catalogue = directory / "catalogue.toml"
     catalogue.write_text(CATALOGUE)
     return {
         "RENO_CATALOGUE": str(catalogue),
         "RENO_INBOX__CONTACT_POINTS": json.dumps(cassandra.contact_points),
         "RENO_INBOX__REQUEST_TIMEOUT_S": "5",
-        "RENO_INBOX__KEYSPACE": "e2e",
+        "RENO_INBOX__KEYSPACE": keyspace,
         "RENO_LANES__HIGH__SHARDS": str(shards),
         "RENO_PROCESSOR__SHARDS": "shared",
         # On a busy machine a role may be silent; here only the test kills.

@@ -34,7 +34,7 @@ REPEATED = 20
 
 @pytest.fixture
 def environment(tmp_path: Path, cassandra: CassandraSettings) -> dict[str, str]:
-    return sharing_environment(tmp_path, cassandra, 4)
+    return sharing_environment(tmp_path, cassandra, "e2e_reshard", 4)
 
 
 @pytest.fixture

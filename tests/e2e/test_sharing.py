@@ -35,7 +35,7 @@ FIRST = "processor-high"
 
 @pytest.fixture
 def environment(tmp_path: Path, cassandra: CassandraSettings) -> dict[str, str]:
-    return sharing_environment(tmp_path, cassandra, SHARDS)
+    return sharing_environment(tmp_path, cassandra, "e2e_sharing", SHARDS)
 
 
 @pytest.fixture

@@ -128,7 +128,7 @@ def read_publisher(path: Path, plan: Plan, members: Members, verdict: Verdict) -
                     continue
                 event.accepted_ms = int(wall)
                 event.position = position
-                if end[1] == "2":
+                if end[1] == "2" and position:
                     place = (member, event.lane)
                     if position <= last.get(place, 0):
                         verdict.say(Broken.CALLER_ORDER, f"{path.stem} {an_id} of {member}")
@@ -172,8 +172,8 @@ def once(
                 verdict.say(Broken.TWICE, f"{reader.name} saw {an_id} at {position} and {event.at}")
                 continue
             event.at = position
-            receipts = event.position, *(event.positions or ())
-            is_known = event.accepted_ms and not event.unknown
+            receipts = event.receipts()
+            is_known = event.accepted_ms and not event.unknown and 0 not in receipts
             if lane != event.lane or (is_known and position not in receipts):
                 verdict.say(Broken.MOVED, f"{an_id} is at {lane} {position}, receipts {receipts}")
 

@@ -42,7 +42,7 @@ class Event:
         self.accepted_ms = 0
         """When its first receipt came; 0: there is none."""
         self.position = 0
-        """Of the first receipt."""
+        """Of the first receipt; 0: it names none."""
         self.positions: list[int] | None = None
         """Of further ones."""
         self.at = 0
@@ -51,12 +51,16 @@ class Event:
         """When anybody saw it first, monotonic; 0: nobody did."""
 
     def is_placed(self) -> bool:
-        """Where it lies is known: it was seen, or no try without an answer may have stored it before its receipt's."""
-        return bool(self.at) or not self.unknown
+        """Where it lies is known: it was seen, or its receipts say it and no try without an answer may have stored it before them."""
+        return bool(self.at) or not (self.unknown or 0 in self.receipts())
 
     def place(self) -> int:
-        """Where it lies: of two receipts the first place stands."""
-        return self.at or min(self.position, *self.positions or (self.position,))
+        """Where it lies: of two receipts the first place stands; 0: nobody knows."""
+        return self.at or min(self.receipts())
+
+    def receipts(self) -> tuple[int, ...]:
+        """Places; 0 where a receipt names none."""
+        return (self.position, *(self.positions or ()))
 
 
 Row = tuple[str, str, Event | None, int, int, int]

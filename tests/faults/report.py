@@ -50,6 +50,8 @@ What runs of the harness showed to be wrong in the product, and what was done; t
 | found by | what was wrong | now |
 | --- | --- | --- |
 | nats3, seeds 3403 and 3406: the low lane stayed full for two minutes | when a connection to the log came back before anything fell silent, the reader went on and nothing of its shard might be purged any more | it reads again (`tests/reno/adapters/test_purging.py`) |
+| a rolling restart of three log servers under load | an envelope whose confirmation was lost was repeated by the door, and stored a second time by a server that had been started anew: its receipts named that place | such a receipt names none (0) |
+| short run, clock an hour ahead and back while a page was read | the page was dated by the clock before its reading, and showed what was expired by then | it is dated when what expired is dropped (`tests/gateway/devices/test_pull.py`) |
 | embedded, frozen owners: an event was seen at two places | two owners of a shard left holes in each other's windows | an owner looks at the journal before each batch |
 | embedded, clock an hour ahead | a page that was asked for before an event expired and made after it showed the event | expiry is judged when the page is made |
 | short runs that hung, unexplained for days | a cancellation that met the answer of a call of nats-py was lost before Python 3.12 | `reno/adapters/heeding.py`; `asyncio.wait_for` is banned from the product |

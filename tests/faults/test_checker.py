@@ -70,6 +70,9 @@ def broken(directory: Path, logs: Logs) -> set[str]:
 GOOD: dict[str, Logs] = {
     "all seen": {"b": SENT, "tv": ALL},
     "nothing": {"b": (), "tv": (START,)},
+    "a receipt that names no place": {
+        "b": (sent(1, end="0 2"), *SENT[1:]), "tv": ALL,
+    },
     "repeated before the cursor was kept": {
         "b": SENT,
         "tv": (

@@ -1,14 +1,15 @@
 """The promises, checked on a whole history. What should have been is worked out from the log alone, by other code than the product's."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.devices.cursor import Cursor
 from gateway.ingestion.refusal import Refusal
 from reno.domain.identity import Device
 from reno.domain.member import member_key, shard_of
-from reno.domain.position import parts_of, position_of
+from reno.domain.position import UNPLACED, parts_of, position_of
 from reno.domain.priority import Priority
-from reno.ports import Shard
+from reno.ports import LogRecord, Shard
 from reno.v1.envelope_pb2 import Row
 from reno.v1.event_pb2 import Targets
 from reno.v1.notification_pb2 import VIA_PUSH, Notification
@@ -104,8 +105,14 @@ def check_at_rest(world: World, clients: list[DeviceClient]) -> None:
         assert (owed := what_is_owed(client, due)) is None, owed
 
 
+def _is_somewhere(event_id: str, records: Iterable[LogRecord]) -> bool:
+    # As bytes: beside it stand messages that nobody can open.
+    said = Notification(event_id=event_id).SerializeToString()
+    return any(said in record.payload for record in records)
+
+
 def _accepted(world: World) -> None:
-    """Durable: what was acknowledged is in the log where its receipt says. Ordered: as its door took it."""
+    """Durable: what was acknowledged is in the log, where its receipt says if it says so. Ordered: as its door took it."""
     latest: dict[tuple[str, Priority, str], int] = {}
     records = {
         (shard, record.sequence): record
@@ -114,6 +121,9 @@ def _accepted(world: World) -> None:
     }
     for each in world.published:
         if each.answer is None or isinstance(each.answer, Refusal):
+            continue
+        if each.answer == UNPLACED:
+            assert _is_somewhere(each.event.id, records.values()), f"Durable: no {each.event.id}"
             continue
         _, sequence, index = parts_of(each.answer)
         member_id = each.event.member_id

@@ -5,6 +5,8 @@ from typing import Any
 import grpc
 import pytest
 
+from gateway.devices import door, pulling
+from gateway.devices.cursor import Cursor
 from gateway.devices.gaps import lane_names
 from reno.domain.identity import Device
 from reno.domain.priority import LANES, Priority
@@ -210,3 +212,16 @@ async def test_garbage_is_refused() -> None:
         with pytest.raises(grpc.aio.AioRpcError) as invalid:
             await around.door().Acknowledge(AcknowledgeRequest(), metadata=who(TV))
         assert reason(invalid) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID")
+
+
+async def test_fresh_a_clock_that_jumps_back_while_it_reads_dates_no_page_ahead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_ms, hour_ms = door.now_ms(), 3_600_000
+    clock = iter([now_ms + hour_ms])
+    monkeypatch.setattr(pulling, "now_ms", lambda: next(clock, now_ms))
+    async with a_gateway() as around:
+        await around.store(a_row(expires_at_ms=now_ms + hour_ms // 2))
+        page = await pull(around, start_at=START_AT_START)
+    assert len(page.notifications) == 1
+    assert Cursor.parse(page.cursor).issued_at_ms == now_ms

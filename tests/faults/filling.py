@@ -59,7 +59,13 @@ async def no_growth(ground: Ground, population: Population, name: str, lasts_s: 
         is_server = name in ground.log_servers
         return ground.died[name] > died or (is_server and said.count(TOO_LARGE) > 0)
 
+    # Or the log might be purged as fast as it grows.
+    idle = ground.processors if name in ground.log_servers else ()
+    for processor in idle:
+        ground.send(processor, signal.SIGSTOP)
     await wait_until(has_bitten, BITE_WITHIN_S)
+    for processor in idle:
+        ground.send(processor, signal.SIGCONT)
     at = time.monotonic()
     has_died = ground.died[name] > died
     if not has_died:

@@ -133,7 +133,8 @@ type PublishResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The lane that the catalogue gave the event.
 	Priority Priority `protobuf:"varint,1,opt,name=priority,proto3,enum=reno.v1.Priority" json:"priority,omitempty"`
-	// Place in the member's order of that priority; devices see the same number, unless the event is a duplicate: then the first one's stands.
+	// Place in the member's order of that priority; devices see the same number, unless the event is a duplicate: then the first one's stands. 0: it is stored, but where is
+	// not sure, since the door had to repeat it to a log that had fallen silent.
 	Position      int64 `protobuf:"varint,2,opt,name=position,proto3" json:"position,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -401,7 +402,7 @@ type PublishResult struct {
 	Status PublishResult_Status `protobuf:"varint,1,opt,name=status,proto3,enum=reno.v1.PublishResult_Status" json:"status,omitempty"`
 	// The lane; set unless the event was refused before it was known.
 	Priority Priority `protobuf:"varint,2,opt,name=priority,proto3,enum=reno.v1.Priority" json:"priority,omitempty"`
-	// Place in the member's order of that priority; set when ACCEPTED.
+	// Place in the member's order of that priority; set when ACCEPTED, as in PublishResponse.
 	Position int64 `protobuf:"varint,3,opt,name=position,proto3" json:"position,omitempty"`
 	// Set when REFUSED or UNCERTAIN.
 	Refusal       *Refusal `protobuf:"bytes,4,opt,name=refusal,proto3" json:"refusal,omitempty"`

@@ -1,11 +1,10 @@
 """Group commit for one shard: rows wait while an envelope is under way and together become the next one. Pure."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway.ingestion.refusal import Refusal
-from reno.domain.position import UNPLACED
 
 ENVELOPE_START_BYTES = 32
 """What a message of the log has besides its rows: version, id, tags."""
@@ -22,8 +21,8 @@ def longest_row_bytes(max_envelope_bytes: int) -> int:
 REOPEN_SHARE = 7 / 8
 """Of the limit: who has refused for want of room takes nothing more until only so much waits, or a flood would be let in row by row."""
 
-Answer = Callable[[int, int, Refusal | None], None]
-"""(count, first position, refusal): what became of a ticket's next `count` rows; their places follow one another, where they are known."""
+Answer = Callable[[int, Iterator[int], Refusal | None], None]
+"""(count, places, refusal): what became of a ticket's next `count` rows, which take as many of the places when they are not refused."""
 
 
 class Ticket:
@@ -45,17 +44,15 @@ class Load:
     rows: Sequence[bytes]
     shares: Sequence[tuple[Ticket, int]]
 
-    def accept(self, first_position: int) -> None:
-        """Answers with places; `first_position` is the first row's, or UNPLACED for all."""
+    def accept(self, places: Iterator[int]) -> None:
+        """Answers with places: at least one a row, in their order."""
         for ticket, count in self.shares:
-            ticket.answer(count, first_position, None)
-            if first_position != UNPLACED:
-                first_position += count
+            ticket.answer(count, places, None)
 
     def refuse(self, refusal: Refusal) -> None:
         """Answers everyone with the same refusal."""
         for ticket, count in self.shares:
-            ticket.answer(count, 0, refusal)
+            ticket.answer(count, iter(()), refusal)
 
 
 class GroupCommit:

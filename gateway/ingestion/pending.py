@@ -1,15 +1,13 @@
 """A batch on its way: gathers what the shards say of its events."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from itertools import count as counting
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from gateway.ingestion.admission import Admission
 from gateway.ingestion.committing import Answer
 from gateway.ingestion.refusal import Refusal
 from gateway.ingestion.results import Results
-from reno.domain.position import UNPLACED
 
 
 class Pending:
@@ -38,12 +36,12 @@ class Pending:
         """For one shard's ticket: its rows are the events at these indexes, in this order."""
         following = iter(indexes)
 
-        def answer(count: int, first_position: int, refusal: Refusal | None) -> None:
+        def answer(count: int, places: Iterator[int], refusal: Refusal | None) -> None:
             answered = list(islice(following, count))
             if refusal is not None:
                 self.refuse(answered, refusal)
                 return
-            places = counting(first_position, 0 if first_position == UNPLACED else 1)
+            # The indexes come first: zip must not take a place that belongs to the next ticket.
             self._answers.update(zip(answered, places, strict=False))
             self._close(count)
 

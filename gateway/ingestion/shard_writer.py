@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from itertools import count, repeat
 
 import structlog
 import uuid_utils
@@ -108,12 +109,13 @@ class ShardWriter:
                 rest.refuse(self._refusal(sequence))
             return
         generation = self._lanes.of(self._shard.priority).generation
-        load.accept(position_of(generation, sequence, 0) if sequence else UNPLACED)
+        is_sure = sequence != UNPLACED
+        load.accept(count(position_of(generation, sequence, 0)) if is_sure else repeat(UNPLACED))
         metrics.envelopes.add(1, {"priority": word})
         metrics.accepted.add(len(load.rows), {"priority": word})
 
     async def _append(self, payload: bytes, envelope_id: str) -> int | Reason:
-        """The sequence; 0: it is stored, perhaps before what the log said last."""
+        """The sequence; UNPLACED: it is stored, perhaps before what the log said last."""
         deadline_s = self._now_s() + self._deadline_s
         may_be_stored = False
         failures = 0
@@ -138,7 +140,7 @@ class ShardWriter:
                     # What came back may be another log than what went away: its generation is part of every position.
                     await self._lanes.read_again(self._shard.priority)
                 # A log that was started anew knows no repeat of what was processed and purged before: it stores another one, which the fold drops.
-                return 0 if may_be_stored else sequence
+                return UNPLACED if may_be_stored else sequence
             failures += 1
             left_s = deadline_s - self._now_s()
             verdict = verdict_of(failure, may_be_stored=may_be_stored, left_s=left_s)

@@ -8,7 +8,7 @@ MAX_EVENTS_PER_ENVELOPE = (1 << INDEX_BITS) - 1
 """One index is kept free, so that a mark lies above every event of its envelope."""
 
 UNPLACED = 0
-"""In place of the position of an event that is stored, but nobody is sure where."""
+"""In place of the position, or of the sequence, of what is stored, but nobody is sure where."""
 
 MAX_GENERATION = (1 << GENERATION_BITS) - 1
 MAX_SEQUENCE = (1 << SEQUENCE_BITS) - 1

@@ -15,11 +15,28 @@ import (
 	"github.com/reno-mesh/reno/clients/go/renov1"
 )
 
-// closed runs callers that call again as soon as they are answered, and says what became of their calls.
-func closed(callers int, connections int, address string, warmup, seconds float64, once func(connection *grpc.ClientConn, number int64) error) error {
-	open := make([]*grpc.ClientConn, connections)
+// loop is of callers that call again as soon as they are answered.
+type loop struct {
+	address              *string
+	callers, connections *int
+	seconds, warmup      *float64
+}
+
+func loopFlags(flags *flag.FlagSet, whose string, callers int) loop {
+	return loop{
+		address:     flags.String("address", "", "host:port of "+whose),
+		callers:     flags.Int("callers", callers, "each with one call at a time"),
+		connections: flags.Int("connections", 4, "that they share"),
+		seconds:     flags.Float64("seconds", 10, "measured"),
+		warmup:      flags.Float64("warmup", 2, "seconds before"),
+	}
+}
+
+// run says what became of the calls.
+func (l loop) run(once func(connection *grpc.ClientConn, number int64) error) error {
+	open := make([]*grpc.ClientConn, *l.connections)
 	for number := range open {
-		connection, err := dial(address, 32<<10)
+		connection, err := dial(*l.address, 32<<10)
 		if err != nil {
 			return err
 		}
@@ -30,10 +47,10 @@ func closed(callers int, connections int, address string, warmup, seconds float6
 	var mutex sync.Mutex
 	errors := map[string]int64{}
 	found := newDelays()
-	began := time.Now().Add(time.Duration(warmup * float64(time.Second)))
-	ends := began.Add(time.Duration(seconds * float64(time.Second)))
+	began := time.Now().Add(time.Duration(*l.warmup * float64(time.Second)))
+	ends := began.Add(time.Duration(*l.seconds * float64(time.Second)))
 	var all sync.WaitGroup
-	for caller := range callers {
+	for caller := range *l.callers {
 		all.Go(func() {
 			for time.Now().Before(ends) {
 				number := numbers.Add(1)
@@ -63,18 +80,14 @@ func closed(callers int, connections int, address string, warmup, seconds float6
 
 func unary(arguments []string) error {
 	flags := flag.NewFlagSet("unary", flag.ExitOnError)
-	address := flags.String("address", "", "host:port of ingestion")
-	callers := flags.Int("callers", 64, "each with one call at a time")
-	connections := flags.Int("connections", 4, "that they share")
-	seconds := flags.Float64("seconds", 10, "measured")
-	warmup := flags.Float64("warmup", 2, "seconds before")
+	calling := loopFlags(flags, "ingestion", 64)
 	members := flags.Uint64("members", 1_000_000, "drawn evenly")
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
 	run := fmt.Sprintf("%08x-", uint32(time.Now().UnixNano()>>10))
 	body := noise(117)
-	return closed(*callers, *connections, *address, *warmup, *seconds, func(connection *grpc.ClientConn, number int64) error {
+	return calling.run(func(connection *grpc.ClientConn, number int64) error {
 		ctx := metadata.AppendToOutgoingContext(context.Background(), "reno-source", "load")
 		event := &renov1.Event{
 			Id: fmt.Sprintf("%s%010d", run, number), Type: "bench.high",
@@ -87,11 +100,7 @@ func unary(arguments []string) error {
 
 func pull(arguments []string) error {
 	flags := flag.NewFlagSet("pull", flag.ExitOnError)
-	address := flags.String("address", "", "host:port of the devices' door")
-	callers := flags.Int("callers", 16, "each with one call at a time")
-	connections := flags.Int("connections", 4, "that they share")
-	seconds := flags.Float64("seconds", 10, "measured")
-	warmup := flags.Float64("warmup", 2, "seconds before")
+	calling := loopFlags(flags, "the devices' door", 16)
 	first := flags.Int("first", 0, "number of the first member")
 	members := flags.Int("members", 10_000, "whose inboxes are pulled in turn")
 	page := flags.Int("page", 50, "notifications")
@@ -99,7 +108,7 @@ func pull(arguments []string) error {
 		return err
 	}
 	var rows atomic.Int64
-	err := closed(*callers, *connections, *address, *warmup, *seconds, func(connection *grpc.ClientConn, number int64) error {
+	err := calling.run(func(connection *grpc.ClientConn, number int64) error {
 		member := memberName(*first + int(number)%*members)
 		ctx := metadata.AppendToOutgoingContext(context.Background(), "reno-member", member, "reno-device", "puller", "reno-class", "phone")
 		request := &renov1.PullRequest{PageSize: int32(*page), StartAt: renov1.StartAt_START_AT_START}

@@ -1,7 +1,8 @@
 """`reno up --inbox cassandra` whose high lane's processors share its shards, and one more of them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from reno.config.cassandra_settings import CassandraSettings
@@ -9,6 +10,7 @@ from reno.domain.priority import Priority
 from tests.e2e.history import History
 from tests.e2e.lane_types import CATALOGUE
 from tests.e2e.many import Member, address
+from tests.e2e.running import RunningReno, end_reno, start_reno
 from tests.e2e.traffic import Listener
 
 
@@ -28,6 +30,16 @@ def sharing_environment(
         # On a busy machine a role may be silent; here only the test kills.
         "RENO_SUPERVISOR__SILENT_AFTER_S": "120",
     }
+
+
+@contextmanager
+def sharing_reno(data_dir: Path, environment: Mapping[str, str]) -> Iterator[RunningReno]:
+    """Ended, and not drained: its log may be in the middle of anything."""
+    running = start_reno(data_dir, "--inbox", "cassandra", environment=environment)
+    try:
+        yield running
+    finally:
+        end_reno(running)
 
 
 def joining_processor(directory: Path, name: str, known: Mapping[str, str]) -> Member:

@@ -18,9 +18,15 @@ from reno.domain.priority import Priority
 from tests.e2e.history import History
 from tests.e2e.lane_types import TYPES
 from tests.e2e.many import Member
-from tests.e2e.running import RunningReno, end_reno, start_reno
+from tests.e2e.running import RunningReno
 from tests.e2e.settling import online, pulled, until_all
-from tests.e2e.sharing import all_have_news, joining_processor, shared_out, sharing_environment
+from tests.e2e.sharing import (
+    all_have_news,
+    joining_processor,
+    shared_out,
+    sharing_environment,
+    sharing_reno,
+)
 from tests.e2e.traffic import Backend, Listener
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -39,11 +45,8 @@ def environment(tmp_path: Path, cassandra: CassandraSettings) -> dict[str, str]:
 
 @pytest.fixture
 def reno(tmp_path: Path, environment: dict[str, str]) -> Iterator[RunningReno]:
-    running = start_reno(tmp_path / "data", "--inbox", "cassandra", environment=environment)
-    try:
+    with sharing_reno(tmp_path / "data", environment) as running:
         yield running
-    finally:
-        end_reno(running)
 
 
 @pytest.fixture

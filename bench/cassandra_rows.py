@@ -9,7 +9,7 @@ from reno.domain.position import position_of
 from reno.domain.priority import Priority
 from reno.ports import EnvelopeWrite, JournalEntry, RowWrite
 from reno.v1.envelope_pb2 import Row
-from reno.v1.notification_pb2 import Notification
+from reno.v1.event_pb2 import Event
 
 LANE = Priority.HIGH
 SHARDS = 4
@@ -56,14 +56,11 @@ class Source:
 
 def row_of(member: str, now_ms: int, number: int) -> bytes:
     """As the door makes it, about 190 B."""
-    notification = Notification(
-        event_id=f"{now_ms:x}-{number}", type="bench.high", payload=b"x" * 100
-    )
     return Row(
-        member_id=member,
-        identity=b"identity-12b",
+        event=Event(
+            id=f"{now_ms:x}-{number}", type="bench.high", member_id=member, payload=b"x" * 100
+        ),
         accepted_at_ms=now_ms,
         push_until_ms=now_ms,
         expires_at_ms=now_ms + TTL_MS,
-        notification=notification.SerializeToString(),
     ).SerializeToString()

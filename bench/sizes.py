@@ -12,7 +12,7 @@ from reno.domain.member import event_identity, member_key
 from reno.domain.position import position_of
 from reno.domain.priority import Priority
 from reno.ports import JournalEntry
-from reno.render import render_answer, render_notification
+from reno.render import common_of, render_answer, render_notification
 from reno.v1.delivery_service_pb2 import DeliverRequest, Delivery
 from reno.v1.envelope_pb2 import Row
 from reno.v1.event_pb2 import Event
@@ -20,6 +20,7 @@ from reno.v1.ingestion_service_pb2 import PublishBatchRequest
 from reno.v1.notification_pb2 import VIA_PUSH
 from reno.v1.notification_service_pb2 import SubscribeResponse
 from reno.wire.envelope import seal_envelope
+from reno.wire.logged_row import open_logged
 
 NOW_MS = 1_790_000_000_000
 BATCH = 500
@@ -53,7 +54,13 @@ def _resolved(event_type: str, payload_bytes: int, count: int) -> list[tuple[Eve
             payload=b"x" * payload_bytes,
             merge_key="profile-1",
         )
-        row = resolver.row_of(event, event_identity("", backend.source, member, event_id))
+        row = resolver.row_of(
+            event,
+            event.SerializeToString(),
+            member_key("", member),
+            event_identity("", backend.source, member, event_id),
+            is_special=False,
+        )
         assert isinstance(row, bytes)
         found.append((event, member, row))
     return found
@@ -62,16 +69,17 @@ def _resolved(event_type: str, payload_bytes: int, count: int) -> list[tuple[Eve
 def _of(event_type: str, payload_bytes: int) -> dict[str, float]:
     events, rows, deliveries, frames = PublishBatchRequest(), [], [], []
     values = keys = 0
-    for index, (event, member, row) in enumerate(_resolved(event_type, payload_bytes, BATCH)):
+    for index, (event, member, logged) in enumerate(_resolved(event_type, payload_bytes, BATCH)):
         events.events.append(event)
-        rows.append(row)
+        rows.append(logged)
+        row = open_logged(logged).row
         position = position_of(0, 1_000_000_000, index)
         values += len(row_value(NOW_MS, row))
         keys += len(rows_prefix(member_key("", member), Priority.HIGH)) + 8
         deliveries.append(Delivery(position=position, previous=position - 4096, row=row))
         frames.append(
             render_notification(
-                Row.FromString(row).notification,
+                common_of(Row.FromString(row)),
                 action="refresh_row",
                 position=position,
                 via=VIA_PUSH,

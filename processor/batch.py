@@ -1,9 +1,8 @@
 """What is stored in one go, and then delivered in one go."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from processor.fold import Deliverable, Folded
+from processor.fold import Deliverables, Folded
 from reno.domain.outcome import Outcome
 from reno.ports import EnvelopeWrite, LogRecord
 
@@ -19,7 +18,7 @@ class Batch:
 
     started_ns: int
     writes: list[EnvelopeWrite] = field(default_factory=list)
-    deliverables: list[Deliverable] = field(default_factory=list)
+    deliverables: Deliverables = field(default_factory=Deliverables)
     through_sequence: int = 0
     log_time_ms: int = 0
     """Of the newest message to store; 0: there is none."""
@@ -33,7 +32,7 @@ class Batch:
         self.events += len(folded.write.entry.verdicts)
         self.add_again(record, folded.deliverables)
 
-    def add_again(self, record: LogRecord, deliverables: Sequence[Deliverable]) -> None:
+    def add_again(self, record: LogRecord, deliverables: Deliverables) -> None:
         """A message that was stored before."""
         self.deliverables.extend(deliverables)
         self.through_sequence = record.sequence

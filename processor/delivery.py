@@ -1,14 +1,14 @@
 """Looks members up and hands stored rows to their gateways, for one shard. It waits for nobody beyond the settings' deadlines."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from itertools import islice
 from typing import Any
 
 import structlog
 
 from processor.couriers import Couriers, Dispatch, requests_of
-from processor.fold import Deliverable
+from processor.fold import Deliverables
 from processor.previous import Previous
 from reno.config.settings import ProcessorSettings
 from reno.domain.member import member_key
@@ -55,13 +55,15 @@ class Delivery:
         """`mend` has something to do."""
         return bool(self._unlocated) or self._couriers.owing
 
-    async def deliver(self, rows: Sequence[Deliverable]) -> None:
-        """Stored rows, in log order. Returns when every gateway has them or is owed them."""
+    async def deliver(self, deliverables: Deliverables) -> None:
+        """Returns when every gateway has the rows or is owed them."""
+        rows, quiet = deliverables.rows, deliverables.quiet
         previous = self._previous.chain(rows)
         members: Members = {}
         for row in rows:
-            if not row.store_only:
-                members.setdefault(row.tenant, {})[row.member_id] = row.member_key
+            if row.position not in quiet:
+                tenant, _, member_id = row.member_key.decode().partition("\0")
+                members.setdefault(tenant, {})[member_id] = row.member_key
         if not members:
             if self.owing:
                 await self.mend()
@@ -71,12 +73,14 @@ class Delivery:
             return
         self._previous.found_online(holders)
         rows_by_gateway = _no_rows(holders)
-        for row, before in zip(rows, previous, strict=True):
-            if row.store_only or not (gateways := holders.get(row.member_key)):
-                continue
-            delivery = DeliveryRow(row.position, before, row.row)
-            for gateway in gateways:
-                rows_by_gateway[gateway].append(delivery)
+        if holders:
+            for row, before in zip(rows, previous, strict=True):
+                gateways = holders.get(row.member_key)
+                if gateways is None or row.position in quiet:
+                    continue
+                delivery = DeliveryRow(row.position, before, row.row)
+                for gateway in gateways:
+                    rows_by_gateway[gateway].append(delivery)
         await self._hand_over(rows_by_gateway)
 
     async def mend(self) -> None:

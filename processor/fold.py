@@ -2,36 +2,49 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 
 from processor.duplicate_window import DuplicateWindow
 from processor.recollection import Recollection
 from reno.catalogue.entry import DEFAULT_WINDOW_MS, LONGEST_WINDOW_MS
-from reno.domain.member import IDENTITY_BYTES, member_key
+from reno.domain.member import IDENTITY_BYTES
 from reno.domain.outcome import Outcome
 from reno.domain.position import MAX_EVENTS_PER_ENVELOPE, position_of
 from reno.gates import is_duplicate
 from reno.ports import EnvelopeWrite, JournalEntry, LogRecord, RowWrite
-from reno.v1.envelope_pb2 import Row
-from reno.wire.envelope import Unreadable, open_envelope, open_event, open_row
+from reno.wire.envelope import Unreadable, open_envelope
+from reno.wire.logged_row import LoggedRow, are_rows, open_logged
 
 _NO_IDENTITY = bytes(IDENTITY_BYTES)
 _STORED = int(Outcome.STORED)
 _DUPLICATE = int(Outcome.DUPLICATE)
+_DEAD = int(Outcome.DEAD)
 
 
-class Deliverable(NamedTuple):
-    """A stored row as delivery needs it; `row` is the log's bytes."""
+@dataclass(slots=True)
+class Deliverables:
+    """Stored rows as delivery needs them, in log order; what few of them have stands beside them, by position."""
 
-    member_key: bytes
-    tenant: str
-    member_id: str
-    position: int
-    row: bytes
-    store_only: bool
-    traceparent: str
+    rows: list[RowWrite] = field(default_factory=list)
+    quiet: set[int] = field(default_factory=set)
+    """Which wake nobody."""
+    traceparents: dict[int, str] = field(default_factory=dict)
+    """Of sampled events."""
+
+    def add(self, position: int, row: LoggedRow) -> None:
+        """The next one."""
+        self.rows.append(RowWrite(row.member_key, position, row.expires_at_ms, row.row))
+        if row.store_only:
+            self.quiet.add(position)
+        if row.traceparent:
+            self.traceparents[position] = row.traceparent
+
+    def extend(self, later: "Deliverables") -> None:
+        """With those of a later message."""
+        self.rows += later.rows
+        self.quiet |= later.quiet
+        self.traceparents |= later.traceparents
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +52,7 @@ class Folded:
     """What one log message comes to. `unreadable`: why something of it could not be processed, so that it must be buried before the journal says so; else None."""
 
     write: EnvelopeWrite
-    deliverables: Sequence[Deliverable]
+    deliverables: Deliverables
     unreadable: str | None
 
 
@@ -53,10 +66,10 @@ class _Foreseen:
 
     envelope_id: bytes = b""
     unreadable: str = ""
-    rows: Sequence[bytes] = ()
-    opened: list[Row | str] = field(default_factory=list)
+    rows: Sequence[LoggedRow | str] = ()
+    identities: Sequence[bytes] = ()
     window_ms: int = 0
-    firsts_ms: list[int] = field(default_factory=list)
+    firsts_ms: Sequence[int] = ()
     envelope_first_ms: int = 0
 
 
@@ -108,12 +121,13 @@ class Fold:
         ids = [_turned(each.envelope_id) for each in messages]
         for each, first_ms in zip(messages, self._envelope_ids.first_ms(ids, known), strict=True):
             each.envelope_first_ms = first_ms
-        identities = [
-            row.identity for each in messages for row in each.opened if isinstance(row, Row)
-        ]
-        firsts_ms = iter(self._identities.first_ms(identities, known))
+        identities = [identity for each in messages for identity in each.identities]
+        firsts_ms = self._identities.first_ms(identities, known)
+        start = 0
         for each in messages:
-            each.firsts_ms = [next(firsts_ms) if isinstance(row, Row) else 0 for row in each.opened]
+            end = start + len(each.identities)
+            each.firsts_ms = firsts_ms[start:end]
+            start = end
 
     def fold(self, record: LogRecord) -> Folded:
         """Records in log order, each once."""
@@ -124,38 +138,32 @@ class Fold:
         now_ms = self._pass(record.timestamp_ms, foreseen.window_ms)
         if foreseen.unreadable:
             write = EnvelopeWrite(self._entry(record.sequence, b""), ())
-            return Folded(write, (), foreseen.unreadable)
-        if self._known(self._fresh_envelopes.get(envelope_id, foreseen.envelope_first_ms)):
+            return Folded(write, Deliverables(), foreseen.unreadable)
+        envelope_first_ms = self._fresh_envelopes.get(envelope_id, foreseen.envelope_first_ms)
+        if envelope_first_ms > self._known_since_ms:
             entry = self._entry(record.sequence, envelope_id, repeated=True)
-            return Folded(EnvelopeWrite(entry, ()), (), None)
+            return Folded(EnvelopeWrite(entry, ()), Deliverables(), None)
         self._fresh_envelopes[envelope_id] = now_ms
 
-        verdicts = bytearray()
-        identities: list[bytes] = []
-        writes: list[RowWrite] = []
-        deliverables: list[Deliverable] = []
+        verdicts = bytearray((_STORED,)) * len(foreseen.rows)
+        deliverables = Deliverables()
         unreadable: str | None = None
+        fresh, known_since_ms = self._fresh, self._known_since_ms
         first_position = position_of(self._generation, record.sequence, 0)
-        for index, row in enumerate(foreseen.opened):
+        for index, row in enumerate(foreseen.rows):
             if isinstance(row, str):
-                verdicts.append(Outcome.DEAD)
-                identities.append(_NO_IDENTITY)
+                verdicts[index] = _DEAD
                 unreadable = unreadable or f"event {index}: {row}"
                 continue
-            identity = row.identity
-            identities.append(identity)
-            first_ms = self._known(self._fresh.get(identity, foreseen.firsts_ms[index]))
-            if is_duplicate(first_ms, row.window_ms, now_ms):
-                verdicts.append(_DUPLICATE)
+            first_ms = fresh.get(row.identity, foreseen.firsts_ms[index])
+            if first_ms > known_since_ms and is_duplicate(first_ms, row.window_ms, now_ms):
+                verdicts[index] = _DUPLICATE
                 continue
-            verdicts.append(_STORED)
-            self._fresh[identity] = now_ms
-            row_bytes = foreseen.rows[index]
-            deliverable = _deliverable(row, row_bytes, first_position + index)
-            writes.append(RowWrite(deliverable[0], deliverable[3], row.expires_at_ms, row_bytes))
-            deliverables.append(deliverable)
-        entry = self._entry(record.sequence, envelope_id, bytes(verdicts), b"".join(identities))
-        return Folded(EnvelopeWrite(entry, writes), deliverables, unreadable)
+            fresh[row.identity] = now_ms
+            deliverables.add(first_position + index, row)
+        identities = b"".join(foreseen.identities)
+        entry = self._entry(record.sequence, envelope_id, bytes(verdicts), identities)
+        return Folded(EnvelopeWrite(entry, deliverables.rows), deliverables, unreadable)
 
     def _pass(self, log_time_ms: int, window_ms: int) -> int:
         """Log time now."""
@@ -163,9 +171,6 @@ class Fold:
         self._window_ms = max(self._window_ms, window_ms)
         self._known_since_ms = max(self._known_since_ms, self._log_time_ms - self._window_ms)
         return self._log_time_ms
-
-    def _known(self, first_ms: int) -> int | None:
-        return first_ms if first_ms > self._known_since_ms else None
 
     def _settle(self) -> None:
         """What is fresh goes to the windows, many at once."""
@@ -209,24 +214,23 @@ def envelope_id_of(record: LogRecord) -> bytes:
         return b""
 
 
-def deliverables_again(record: LogRecord, entry: JournalEntry) -> list[Deliverable]:
+def deliverables_again(record: LogRecord, entry: JournalEntry) -> Deliverables:
     """What the message came to when it was journalled: for one that was stored and perhaps not delivered. Raises LogChanged."""
+    again = Deliverables()
     try:
         envelope_id, rows = _open(record)
     except Unreadable as error:
         if not entry.envelope_id:
-            return []
+            return again
         raise LogChanged(f"sequence {record.sequence}: {error}") from error
     processed = () if entry.repeated_envelope else rows
     if envelope_id != entry.envelope_id or len(processed) != len(entry.verdicts):
         raise LogChanged(f"sequence {record.sequence} holds another envelope than was processed")
-    return [
-        _deliverable(
-            open_row(row_bytes), row_bytes, position_of(entry.generation, record.sequence, index)
-        )
-        for index, (row_bytes, verdict) in enumerate(zip(processed, entry.verdicts, strict=True))
-        if verdict == Outcome.STORED
-    ]
+    first_position = position_of(entry.generation, record.sequence, 0)
+    for index, (logged, verdict) in enumerate(zip(processed, entry.verdicts, strict=True)):
+        if verdict == _STORED:
+            again.add(first_position + index, open_logged(logged))
+    return again
 
 
 def _open(record: LogRecord) -> tuple[bytes, Sequence[bytes]]:
@@ -239,20 +243,26 @@ def _open(record: LogRecord) -> tuple[bytes, Sequence[bytes]]:
 
 def _opened(record: LogRecord) -> _Foreseen:
     try:
-        envelope_id, rows = _open(record)
+        envelope_id, logged = _open(record)
     except Unreadable as error:
         return _Foreseen(unreadable=str(error))
-    foreseen = _Foreseen(envelope_id, rows=rows)
-    for row_bytes in rows:
-        try:
-            row = open_event(row_bytes)
-        except Unreadable as error:
-            foreseen.opened.append(str(error))
-        else:
-            foreseen.opened.append(row)
-            foreseen.window_ms = max(foreseen.window_ms, row.window_ms)
-    foreseen.window_ms = min(foreseen.window_ms, LONGEST_WINDOW_MS)
-    return foreseen
+    rows = [_read(each) for each in logged]
+    if not are_rows([row.row for row in rows if not isinstance(row, str)]):
+        rows = [row if isinstance(row, str) or are_rows([row.row]) else "not a row" for row in rows]
+    window_ms = max((row.window_ms for row in rows if not isinstance(row, str)), default=0)
+    return _Foreseen(
+        envelope_id,
+        rows=rows,
+        identities=[_NO_IDENTITY if isinstance(row, str) else row.identity for row in rows],
+        window_ms=min(window_ms, LONGEST_WINDOW_MS),
+    )
+
+
+def _read(logged: bytes) -> LoggedRow | str:
+    try:
+        return open_logged(logged)
+    except Unreadable as error:
+        return str(error)
 
 
 def _stored_identities(entry: JournalEntry) -> bytes:
@@ -267,15 +277,3 @@ def _stored_identities(entry: JournalEntry) -> bytes:
 def _turned(envelope_id: bytes) -> bytes:
     """Its random bytes first: the others are a time."""
     return envelope_id[::-1]
-
-
-def _deliverable(row: Row, row_bytes: bytes, position: int) -> Deliverable:
-    return Deliverable(
-        member_key(row.tenant, row.member_id),
-        row.tenant,
-        row.member_id,
-        position,
-        row_bytes,
-        row.store_only,
-        row.traceparent,
-    )

@@ -11,7 +11,14 @@ from opentelemetry.trace import SpanKind
 from processor.batch import Batch
 from processor.binding import Binding, Bound
 from processor.delivery import Delivery
-from processor.fold import Fold, Folded, LogChanged, deliverables_again, envelope_id_of
+from processor.fold import (
+    Deliverables,
+    Fold,
+    Folded,
+    LogChanged,
+    deliverables_again,
+    envelope_id_of,
+)
 from processor.past import Past, Standing
 from processor.patience import Patience, Stopped
 from processor.purger import Purger
@@ -204,7 +211,8 @@ class Owner:
             past.handed_on(record.sequence, folded.write.entry.envelope_id)
             return
         entry = past.entry_of(record)
-        batch.add_again(record, [] if entry is None else deliverables_again(record, entry))
+        again = Deliverables() if entry is None else deliverables_again(record, entry)
+        batch.add_again(record, again)
         past.handed_on(record.sequence, envelope_id_of(record))
 
     async def _remember(self, first: LogRecord) -> None:
@@ -252,7 +260,7 @@ class Owner:
                 continue
             if batch is None:
                 break
-            if batch.deliverables:
+            if batch.deliverables.rows:
                 await delivery.deliver(batch.deliverables)
             self._trace(batch)
             purger.delivered(batch.through_sequence, batch.log_time_ms)
@@ -260,18 +268,17 @@ class Owner:
 
     def _trace(self, batch: Batch) -> None:
         ended_ns = time.time_ns()
-        for row in batch.deliverables:
-            if row.traceparent:
-                attributes: dict[str, str | int] = {
-                    "reno.priority": self.shard.priority.word,
-                    "reno.shard": self.shard.number,
-                    "reno.position": row.position,
-                }
-                record_hop(
-                    row.traceparent,
-                    "reno.process",
-                    SpanKind.CONSUMER,
-                    batch.started_ns,
-                    ended_ns,
-                    attributes,
-                )
+        for position, traceparent in batch.deliverables.traceparents.items():
+            attributes: dict[str, str | int] = {
+                "reno.priority": self.shard.priority.word,
+                "reno.shard": self.shard.number,
+                "reno.position": position,
+            }
+            record_hop(
+                traceparent,
+                "reno.process",
+                SpanKind.CONSUMER,
+                batch.started_ns,
+                ended_ns,
+                attributes,
+            )

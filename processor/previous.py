@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
-from processor.fold import Deliverable
+from reno.ports import RowWrite
 
 
 class Previous:
@@ -17,16 +17,15 @@ class Previous:
     def __len__(self) -> int:
         return len(self._last)
 
-    def chain(self, rows: Sequence[Deliverable]) -> list[int | None]:
+    def chain(self, rows: Sequence[RowWrite]) -> list[int | None]:
         """For each row the position of its member's row before it. Every stored row must pass here, in log order: also those that nobody is sent."""
         batch: dict[bytes, int] = {}
         remembered = self._last
         previous: list[int | None] = []
-        for row in rows:
-            key = row.member_key
+        for key, position, *_ in rows:
             before = batch.get(key)
             previous.append(remembered.get(key) if before is None else before)
-            batch[key] = row.position
+            batch[key] = position
         for key, position in batch.items():
             if key in remembered:
                 remembered[key] = position

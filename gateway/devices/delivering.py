@@ -46,7 +46,7 @@ class Delivering:
         """None: no session of the member is here."""
         try:
             row = open_row(delivery.row)
-            if not self._registry.of_member(row.tenant, row.member_id):
+            if not self._registry.of_member(row.tenant, row.event.member_id):
                 return NO_TENANT, None
             return row.tenant, view_parsed(delivery.position, row)
         except Unreadable as error:

@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 
 from reno.domain.identity import Device
 from reno.gates import is_targeted
-from reno.render import TAIL_BYTES
+from reno.render import TAIL_BYTES, common_of
 from reno.v1.envelope_pb2 import Actions, Row
 from reno.v1.event_pb2 import Targets
 from reno.wire.envelope import Unreadable, open_row
@@ -34,6 +34,7 @@ class RowView:
     actions: Mapping[str, str]
     traceparent: str
     notification: bytes
+    """See common_of."""
 
     @property
     def size_bytes(self) -> int:
@@ -62,22 +63,23 @@ def view_row(position: int, row: bytes) -> RowView:
 
 def view_parsed(position: int, row: Row) -> RowView:
     """Raises Unreadable when the row's parts are broken."""
+    event = row.event
     classes, device_ids = _targets(row.targets)
     default_action, actions = _actions(row.actions)
     return RowView(
         position,
-        row.member_id,
+        event.member_id,
         row.push_until_ms,
         row.expires_at_ms,
         row.store_only,
-        row.merge_scope,
+        f"{event.type} {event.merge_key}" if row.merges else "",
         classes,
         device_ids,
         row.origin_device_id,
         default_action,
         actions,
         row.traceparent,
-        row.notification,
+        common_of(row),
     )
 
 

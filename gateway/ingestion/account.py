@@ -1,31 +1,30 @@
 """What the door says about a batch besides its answer: metrics, a span for each sampled event, lines for refusals."""
 
 from collections import Counter
-from collections.abc import Sequence
 from logging import DEBUG, INFO
 
 import structlog
 from opentelemetry.trace import SpanKind
 
+from gateway.ingestion.columns import Columns
 from gateway.ingestion.refusal import Refusal
 from gateway.ingestion.results import Results
 from reno.domain.outcome import Outcome
 from reno.domain.priority import Priority
 from reno.domain.reason import Reason
 from reno.telemetry import metrics, traces
-from reno.v1.event_pb2 import Event
 
 _log = structlog.get_logger("gateway.ingestion")
 
 SPAN = "reno.publish"
 
 
-def account_refusals(results: Results, events: Sequence[Event], call_traceparent: str) -> None:
+def account_refusals(results: Results, columns: Columns, call_traceparent: str) -> None:
     """Counts and logs what was not accepted; what was is counted where the log confirmed it."""
     counts: Counter[tuple[Reason, str]] = Counter()
     said: set[Reason] = set()
     for index in results.refused:
-        event, answer = events[index], results.answers[index]
+        answer = results.answers[index]
         assert isinstance(answer, Refusal)
         counts[answer.reason, _word(results.priorities[index])] += 1
         # A batch that is refused as a whole must not drown the log: one line a reason, the others for who debugs.
@@ -36,8 +35,8 @@ def account_refusals(results: Results, events: Sequence[Event], call_traceparent
         _log.log(
             level,
             "event refused",
-            event_id=event.id,
-            trace_id=traces.trace_id(event.traceparent or call_traceparent),
+            event_id=columns.ids[index],
+            trace_id=traces.trace_id(columns.traceparents[index] or call_traceparent),
             reason=answer.reason.name,
             field=answer.field,
             message=answer.message,
@@ -53,21 +52,23 @@ def account_refusals(results: Results, events: Sequence[Event], call_traceparent
 
 def record_spans(
     results: Results,
-    events: Sequence[Event],
+    columns: Columns,
     call_traceparent: str,
     started_ns: int,
     ended_ns: int,
 ) -> None:
     """The door's hop in the trace of every sampled event."""
-    if not call_traceparent and not any(event.traceparent for event in events):
+    if not call_traceparent and not any(columns.traceparents):
         return
-    for event, priority, answer in zip(events, results.priorities, results.answers, strict=True):
-        traceparent = event.traceparent or call_traceparent
+    for index, (priority, answer) in enumerate(
+        zip(results.priorities, results.answers, strict=True)
+    ):
+        traceparent = columns.traceparents[index] or call_traceparent
         if not traces.is_sampled(traceparent):
             continue
         attributes: dict[str, str | int] = {
-            "reno.event_id": event.id,
-            "reno.type": event.type,
+            "reno.event_id": columns.ids[index],
+            "reno.type": columns.types[index],
             "reno.priority": _word(priority),
         }
         if isinstance(answer, Refusal):

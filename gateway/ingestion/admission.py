@@ -1,18 +1,19 @@
 """Admission: sorts one batch into rows for the shards and refusals for the caller. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from gateway.ingestion.columns import Columns
 from gateway.ingestion.committing import longest_row_bytes
 from gateway.ingestion.refusal import Refusal
+from gateway.ingestion.requests import Batch
 from gateway.ingestion.resolving import Policies, Resolver
 from gateway.ingestion.validation import faults_of
 from reno.config.settings import IngestionSettings
 from reno.domain.identity import Backend
-from reno.domain.member import event_identity, member_key, shard_of
+from reno.domain.member import event_identities, member_keys, shard_of
 from reno.domain.priority import Priority
 from reno.domain.reason import Reason
-from reno.v1.event_pb2 import Event
 
 MALFORMED = Refusal(Reason.MALFORMED, "the bytes are not an Event (wrong wire format or UTF-8)", "")
 REPEATED = Refusal(Reason.DUPLICATE, "the same member and id stand earlier in the batch", "id")
@@ -45,8 +46,8 @@ class Gatekeeper:
 
     def admit(
         self,
-        events: Sequence[Event],
-        malformed: frozenset[int],
+        batch: Batch,
+        columns: Columns,
         backend: Backend,
         shards: Mapping[Priority, int],
         shut: Callable[[Priority, int], Refusal | None],
@@ -54,19 +55,27 @@ class Gatekeeper:
         call_traceparent: str,
     ) -> Admission:
         """Gates and resolves each event by itself; only a repeat inside the batch looks at its neighbours. `shut`: why a shard of a lane takes nothing now; its events cost no more than that."""
-        refusals = faults_of(events)
-        refusals.update(dict.fromkeys(malformed, MALFORMED))
+        events = batch.events
+        refusals = faults_of(events, columns)
+        refusals.update(dict.fromkeys(batch.malformed, MALFORMED))
         priorities: list[Priority | None] = [None] * len(events)
         parts: dict[Priority, dict[int, Part]] = {}
         resolvers: dict[str, tuple[Resolver, Priority, int, dict[int, Part]]] = {}
         seen: set[bytes] = set()
+        special = columns.special
         longest_payload = self._settings.max_payload_bytes
         longest_row = longest_row_bytes(self._settings.max_envelope_bytes)
-        for index, event in enumerate(events):
+        keys = member_keys(backend.tenant, columns.member_ids)
+        identities = event_identities(
+            backend.tenant, backend.source, columns.member_ids, columns.ids
+        )
+        for index, (event_type, key, identity, serialised) in enumerate(
+            zip(columns.types, keys, identities, batch.serialised, strict=True)
+        ):
             if index in refusals:
                 continue
-            event_type = event.type
-            if event_type not in resolvers:
+            resolving = resolvers.get(event_type)
+            if resolving is None:
                 policy = self._policies.get(event_type)
                 if policy is None:
                     refusals[index] = Refusal(
@@ -75,31 +84,30 @@ class Gatekeeper:
                     continue
                 lane = policy.entry.priority
                 resolver = Resolver(policy, backend, now_ms, call_traceparent)
-                resolvers[event_type] = (
-                    resolver,
-                    lane,
-                    shards[lane],
-                    parts.setdefault(lane, {}),
-                )
-            resolver, lane, lane_shards, lane_parts = resolvers[event_type]
+                lane_parts = parts.setdefault(lane, {})
+                resolving = resolvers[event_type] = (resolver, lane, shards[lane], lane_parts)
+            resolver, lane, lane_shards, lane_parts = resolving
             priorities[index] = lane
-            if len(event.payload) > longest_payload:
+            # What is short as a whole has no long payload.
+            if len(serialised) > longest_payload and (
+                (size := len(events[index].payload)) > longest_payload
+            ):
                 refusals[index] = Refusal(
                     Reason.TOO_LARGE,
-                    f"the payload has {len(event.payload)} bytes, {longest_payload} are allowed",
+                    f"the payload has {size} bytes, {longest_payload} are allowed",
                     "payload",
                 )
                 continue
-            member_id = event.member_id
-            number = shard_of(member_key(backend.tenant, member_id), lane_shards)
+            number = shard_of(key, lane_shards)
             part = lane_parts.get(number)
             if part is None:
                 part = lane_parts[number] = Part(shut(lane, number))
             if part.shut is not None:
                 refusals[index] = part.shut
                 continue
-            identity = event_identity(backend.tenant, backend.source, member_id, event.id)
-            row = resolver.row_of(event, identity)
+            row = resolver.row_of(
+                events[index], serialised, key, identity, is_special=index in special
+            )
             if isinstance(row, Refusal):
                 refusals[index] = row
                 continue

@@ -10,12 +10,13 @@ import uuid_utils
 
 from gateway.ingestion.account import account_refusals, record_spans
 from gateway.ingestion.admission import Gatekeeper
+from gateway.ingestion.columns import columns_of
 from gateway.ingestion.committing import Ticket
 from gateway.ingestion.confirmations import Confirmations
 from gateway.ingestion.lanes import Lanes
 from gateway.ingestion.pending import Pending
 from gateway.ingestion.refusal import Refusal, error_of
-from gateway.ingestion.requests import Batch
+from gateway.ingestion.requests import Batch, batch_of
 from gateway.ingestion.resolving import policies_of
 from gateway.ingestion.results import Results
 from gateway.ingestion.shard_writer import ShardWriter
@@ -74,10 +75,11 @@ class IngestionDoor:
         started_ns = self._now_ns()
         traceparent = clean_traceparent(traceparent)
         events = batch.events
+        columns = columns_of(events)
         shards = {lane: self._lanes.of(lane).shards for lane in LANES}
         admission = self._gatekeeper.admit(
-            events,
-            batch.malformed,
+            batch,
+            columns,
             backend,
             shards,
             self._shut,
@@ -98,15 +100,15 @@ class IngestionDoor:
 
         def account(results: Results) -> None:
             if results.refused:
-                account_refusals(results, events, traceparent)
-            record_spans(results, events, traceparent, started_ns, self._now_ns())
+                account_refusals(results, columns, traceparent)
+            record_spans(results, columns, traceparent, started_ns, self._now_ns())
 
         pending.when_answered(account)
         return pending
 
     async def publish(self, backend: Backend, event: Event, traceparent: str = "") -> Receipt:
         """One event. Raises whatever `take` raises or the event's refusal says."""
-        results = await self.take(backend, Batch([event]), traceparent).results()
+        results = await self.take(backend, batch_of([event]), traceparent).results()
         answer, priority = results.answers[0], results.priorities[0]
         if isinstance(answer, Refusal):
             raise error_of(answer, "event")

@@ -11,8 +11,8 @@ from reno.domain.reason import Reason
 from reno.telemetry.traces import is_sampled
 from reno.v1.envelope_pb2 import Actions, Row
 from reno.v1.event_pb2 import Event, Targets
-from reno.v1.notification_pb2 import Notification
 from reno.wire.clock import to_ms
+from reno.wire.logged_row import log_row
 
 _SECOND_NANOS = 1_000_000_000
 
@@ -41,75 +41,74 @@ def policies_of(catalogue: Catalogue) -> Policies:
 
 
 class Resolver:
-    """Writes the rows of one type, caller and moment. Not to be shared: it fills the same messages anew for each event."""
+    """Writes the rows of one type, caller and moment."""
 
     __slots__ = (
+        "_call_traceparent",
         "_entry",
         "_max_age_ms",
-        "_merges",
         "_needs_merge_key",
-        "_notification",
         "_now_ms",
-        "_policy",
-        "_row",
-        "_scope_start",
+        "_plain",
+        "_resolved",
+        "_store_only",
+        "_traced",
         "_ttl_ms",
+        "_type",
+        "_window_ms",
     )
 
     def __init__(
         self, policy: Policy, backend: Backend, now_ms: int, call_traceparent: str
     ) -> None:
         entry = policy.entry
-        self._policy = policy
+        self._type = policy.type
         self._entry = entry
         self._now_ms = now_ms
         self._max_age_ms = entry.max_age_ms
         self._ttl_ms = entry.ttl_ms
+        self._window_ms = entry.duplicate_window_ms
         self._needs_merge_key = entry.merge_key == "required"
-        self._merges = entry.merge == "latest"
-        self._scope_start = f"{policy.type} "
-        # Building a message costs several times what filling one does.
-        self._notification = Notification(
-            type=policy.type,
-            priority=int(entry.priority),  # type: ignore[arg-type]  # same numbers
-            source=backend.source,
-            traceparent=call_traceparent,
-        )
-        self._row = Row(
+        self._store_only = entry.delivery == "store_only"
+        self._call_traceparent = call_traceparent
+        self._plain = Row(
             tenant=backend.tenant,
-            window_ms=entry.duplicate_window_ms,
+            source=backend.source,
+            priority=int(entry.priority),  # type: ignore[arg-type]  # same numbers
             accepted_at_ms=now_ms,
-            store_only=entry.delivery == "store_only",
+            store_only=self._store_only,
+            merges=entry.merge == "latest",
             targets=policy.targets,
             actions=policy.actions,
-            traceparent=call_traceparent if is_sampled(call_traceparent) else "",
+            traceparent=call_traceparent,
         )
+        # The same for nearly all events: serialised once.
+        self._resolved = self._plain.SerializeToString()
+        self._traced = _if_sampled(call_traceparent)
 
-    def row_of(self, event: Event, identity: bytes) -> bytes | Refusal:
-        """The serialised Row, or why there is none. The event must keep the contract's rules."""
-        merge_key = event.merge_key
-        if self._needs_merge_key and not merge_key:
+    def row_of(
+        self, event: Event, serialised: bytes, key: bytes, identity: bytes, *, is_special: bool
+    ) -> bytes | Refusal:
+        """The row for the log, or why there is none. `key`: the member's; `is_special`: see Columns. The event must keep the contract's rules."""
+        if self._needs_merge_key and not event.merge_key:
             return Refusal(
-                Reason.MERGE_KEY_REQUIRED, f"{self._policy.type} needs a merge_key", "merge_key"
+                Reason.MERGE_KEY_REQUIRED, f"{self._type} needs a merge_key", "merge_key"
             )
         now_ms, ttl_ms = self._now_ms, self._ttl_ms
-        if event.HasField("ttl"):
-            ttl_ms = min(ttl_ms, to_ms(event.ttl))
-        fresh_ms = min(self._max_age_ms, ttl_ms)
-        row, notification = self._row, self._notification
-        if (
-            ttl_ms < self._ttl_ms
-            or event.origin_device_id
-            or event.traceparent
-            or event.HasField("targets")
-        ):
-            special = self._special(event, ttl_ms)
+        window_ms, resolved, traced = self._window_ms, self._resolved, self._traced
+        if is_special:
+            special = self._special(event)
             if isinstance(special, Refusal):
                 return special
-            row, notification = special
-        if event.HasField("occurred_at"):
-            given = event.occurred_at
-            seconds, nanos = given.seconds, given.nanos
+            resolved, traced = special
+            if event.HasField("ttl"):
+                ttl_ms = min(ttl_ms, to_ms(event.ttl))
+                window_ms = min(window_ms, ttl_ms)
+        since_ms = now_ms
+        fresh_ms = min(self._max_age_ms, ttl_ms)
+        given = event.occurred_at
+        seconds, nanos = given.seconds, given.nanos
+        if seconds or nanos or event.HasField("occurred_at"):
             if not 0 <= nanos < _SECOND_NANOS:
                 return Refusal(Reason.INVALID, "nanos must be 0 to 999,999,999", "occurred_at")
             since_ms = seconds * 1000 + nanos // 1_000_000
@@ -119,48 +118,37 @@ class Resolver:
                 if refusal is not None:
                     return refusal
                 since_ms = min(since_ms, now_ms)
-        else:
-            seconds, nanos = now_ms // 1000, now_ms % 1000 * 1_000_000
-            since_ms = now_ms
-        notification.event_id = event.id
-        notification.payload = event.payload
-        notification.content_type = event.content_type
-        notification.merge_key = merge_key
-        occurred_at = notification.occurred_at
-        occurred_at.seconds = seconds
-        occurred_at.nanos = nanos
-        row.member_id = event.member_id
-        row.identity = identity
         # Both count from when it happened: where the ttl is the max_age, late news is shown to nobody.
-        row.push_until_ms = since_ms + fresh_ms
-        row.expires_at_ms = since_ms + ttl_ms
-        if self._merges:
-            row.merge_scope = self._scope_start + merge_key
-        row.notification = notification.SerializeToString()
-        return row.SerializeToString()
+        return log_row(
+            identity,
+            key,
+            window_ms,
+            since_ms + fresh_ms,
+            since_ms + ttl_ms,
+            self._store_only,
+            traced,
+            resolved,
+            serialised,
+        )
 
-    def _special(self, event: Event, ttl_ms: int) -> tuple[Row, Notification] | Refusal:
-        """Messages of its own for an event that says what most leave to the catalogue."""
-        row, notification = Row(), Notification()
-        row.CopyFrom(self._row)
-        notification.CopyFrom(self._notification)
-        row.window_ms = min(row.window_ms, ttl_ms)
+    def _special(self, event: Event) -> tuple[bytes, bytes] | Refusal:
+        """What is resolved for an event that says what most leave to the catalogue, and its trace context where it is sampled."""
+        row = Row()
+        row.CopyFrom(self._plain)
         if not self._entry.echo:
             row.origin_device_id = event.origin_device_id
-        if event.traceparent:
-            notification.traceparent = event.traceparent
-            row.traceparent = event.traceparent if is_sampled(event.traceparent) else ""
+        row.traceparent = event.traceparent or self._call_traceparent
         if event.HasField("targets"):
             narrowed = narrowed_targets(self._entry.device_classes, event.targets)
             if narrowed is None:
                 classes = ", ".join(self._entry.device_classes)
                 return Refusal(
                     Reason.INVALID,
-                    f"no device could see it: {self._policy.type} is for {classes} only",
+                    f"no device could see it: {self._type} is for {classes} only",
                     "targets.device_classes",
                 )
             row.targets = narrowed
-        return row, notification
+        return row.SerializeToString(), _if_sampled(row.traceparent)
 
 
 def time_refusal(occurred_at_ms: int, max_age_ms: int, ttl_ms: int, now_ms: int) -> Refusal | None:
@@ -186,3 +174,7 @@ def narrowed_targets(classes: Sequence[str], given: Targets) -> bytes | None:
             return None
     device_ids = list(dict.fromkeys(given.device_ids))
     return Targets(device_classes=narrowed, device_ids=device_ids).SerializeToString()
+
+
+def _if_sampled(traceparent: str) -> bytes:
+    return traceparent.encode() if is_sampled(traceparent) else b""

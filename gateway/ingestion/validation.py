@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from protovalidate import Validator, Violation
 
+from gateway.ingestion.columns import Columns
 from gateway.ingestion.refusal import Refusal
 from reno.domain.reason import Reason
 from reno.v1.event_pb2 import Event
@@ -16,16 +17,10 @@ _TRACEPARENT = re.compile("(00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2})?")
 _validator = Validator()
 
 
-def faults_of(events: Sequence[Event]) -> dict[int, Refusal]:
+def faults_of(events: Sequence[Event], columns: Columns) -> dict[int, Refusal]:
     """The first broken rule of each event that breaks one, by the event's index."""
-    # The contract's rules cost 3 us an event, a look at whole columns a fifth of it; it can only say that nothing is wrong.
-    doubtful: Sequence[int] = range(len(events))
-    if are_plain(events):
-        doubtful = [
-            index
-            for index, event in enumerate(events)
-            if event.HasField("targets") or event.HasField("ttl")
-        ]
+    # The contract's rules cost 3 us an event, a look at whole columns a tenth of it; it can only say that nothing is wrong.
+    doubtful = sorted(columns.bounded) if are_plain(columns) else range(len(events))
     return {index: fault for index in doubtful if (fault := fault_of(events[index])) is not None}
 
 
@@ -37,16 +32,16 @@ def fault_of(event: Event) -> Refusal | None:
     return Refusal(Reason.INVALID, words_of(violations[0]), _path(violations[0]))
 
 
-def are_plain(events: Sequence[Event]) -> bool:
+def are_plain(columns: Columns) -> bool:
     """True: no event breaks a rule, targets and ttl left aside. False says nothing."""
     return (
-        _are_names([event.id for event in events], shortest=1)
-        and _are_names([event.member_id for event in events], shortest=1)
-        and _are_names(list({event.type for event in events}), shortest=1)
-        and _are_names([event.merge_key for event in events], shortest=0)
-        and _are_names([event.origin_device_id for event in events], shortest=0)
-        and all(_is_text(text) for text in {event.content_type for event in events})
-        and all(_TRACEPARENT.fullmatch(text) for text in {event.traceparent for event in events})
+        _are_names(columns.ids, shortest=1)
+        and _are_names(columns.member_ids, shortest=1)
+        and _are_names(list(set(columns.types)), shortest=1)
+        and _are_names(columns.merge_keys, shortest=0)
+        and _are_names(columns.origin_device_ids, shortest=0)
+        and all(map(_is_text, set(columns.content_types)))
+        and all(map(_TRACEPARENT.fullmatch, set(columns.traceparents)))
     )
 
 
@@ -57,7 +52,7 @@ def clean_traceparent(text: str) -> str:
 
 def _are_names(column: Sequence[str], *, shortest: int) -> bool:
     joined = "".join(column)
-    lengths = [len(text) for text in column]
+    lengths = list(map(len, column))
     return (
         # Printable ASCII is what can be seen, and the space. Both are true for no text at all.
         joined.isascii()

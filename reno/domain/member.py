@@ -1,5 +1,7 @@
 """A member's key, and the shard that it gives."""
 
+from collections.abc import Iterable
+
 from xxhash import xxh3_64_intdigest, xxh3_128_digest
 
 NO_TENANT = ""
@@ -18,7 +20,24 @@ def shard_of(key: bytes, shards: int) -> int:
     return xxh3_64_intdigest(key) % shards
 
 
+def member_keys(tenant: str, member_ids: Iterable[str]) -> list[bytes]:
+    """member_key of each."""
+    start = f"{tenant}\0"
+    return [(start + member_id).encode() for member_id in member_ids]
+
+
 def event_identity(tenant: str, source: str, member_id: str, event_id: str) -> bytes:
     """12 bytes of xxh3_128: with 90 million ids in a window a false match is less likely than 10^-13."""
     key = f"{tenant}\0{source}\0{member_id}\0{event_id}".encode()
     return xxh3_128_digest(key)[:IDENTITY_BYTES]
+
+
+def event_identities(
+    tenant: str, source: str, member_ids: Iterable[str], event_ids: Iterable[str]
+) -> list[bytes]:
+    """event_identity of each event."""
+    start = f"{tenant}\0{source}\0"
+    return [
+        xxh3_128_digest(f"{start}{member_id}\0{event_id}".encode())[:IDENTITY_BYTES]
+        for member_id, event_id in zip(member_ids, event_ids, strict=True)
+    ]

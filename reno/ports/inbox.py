@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from reno.domain.priority import Priority
 from reno.ports.shard import Shard
@@ -25,9 +25,8 @@ class JournalEntry:
     window_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class RowWrite:
-    """One row to keep; `row` is a serialised reno.v1.Row."""
+class RowWrite(NamedTuple):
+    """One row to keep; `row` is a serialised reno.v1.Row. A tuple: there is one for every event."""
 
     member_key: bytes
     position: int

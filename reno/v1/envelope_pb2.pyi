@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from reno.v1 import event_pb2 as _event_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -30,7 +31,9 @@ class Envelope(_message.Message):
     """16 bytes, unique; a repeat of the same bytes has the same id and is dropped."""
     @_builtins.property
     def rows(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """Serialised Rows, 4,095 at most; a row's index here is part of its position."""
+        """4,095 at most; a row's index here is part of its position. Each is what a processor must know of it (reno/wire/logged_row.py) and a serialised Row, in which the
+        processor does not look.
+        """
 
     def __init__(
         self,
@@ -48,44 +51,41 @@ Global___Envelope: _TypeAlias = Envelope  # noqa: Y015
 
 @_typing.final
 class Row(_message.Message):
-    """Row is one event with everything that the door resolved for it: verdict, storage and delivery need no catalogue and no clock. The same bytes stand in the
-    log, in the inbox and in Deliver.
+    """Row is one event with everything that the door resolved for it: storage, delivery and rendering need no catalogue. The same bytes stand in the log, in the
+    inbox and in Deliver.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    TENANT_FIELD_NUMBER: _builtins.int
-    MEMBER_ID_FIELD_NUMBER: _builtins.int
-    IDENTITY_FIELD_NUMBER: _builtins.int
-    WINDOW_MS_FIELD_NUMBER: _builtins.int
-    ACCEPTED_AT_MS_FIELD_NUMBER: _builtins.int
     PUSH_UNTIL_MS_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_MS_FIELD_NUMBER: _builtins.int
+    EVENT_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    ACCEPTED_AT_MS_FIELD_NUMBER: _builtins.int
     STORE_ONLY_FIELD_NUMBER: _builtins.int
-    MERGE_SCOPE_FIELD_NUMBER: _builtins.int
+    MERGES_FIELD_NUMBER: _builtins.int
     TARGETS_FIELD_NUMBER: _builtins.int
     ACTIONS_FIELD_NUMBER: _builtins.int
     ORIGIN_DEVICE_ID_FIELD_NUMBER: _builtins.int
     TRACEPARENT_FIELD_NUMBER: _builtins.int
-    NOTIFICATION_FIELD_NUMBER: _builtins.int
-    tenant: _builtins.str
-    """Empty until tenants exist."""
-    member_id: _builtins.str
-    """Whose row."""
-    identity: _builtins.bytes
-    """12 bytes of xxh3_128 over (tenant, source, member, event id): what duplicates are known by."""
-    window_ms: _builtins.int
-    """How long a repeat counts as a duplicate, in milliseconds of log time; 0: never."""
-    accepted_at_ms: _builtins.int
-    """When the door took it, unix milliseconds."""
     push_until_ms: _builtins.int
     """Not labelled PUSH after this, unix milliseconds."""
     expires_at_ms: _builtins.int
     """No read shows it after this, unix milliseconds."""
+    tenant: _builtins.str
+    """Empty until tenants exist."""
+    source: _builtins.str
+    """The backend."""
+    priority: _event_pb2.Priority.ValueType
+    """The lane."""
+    accepted_at_ms: _builtins.int
+    """When the door took it, unix milliseconds; when it happened, where the event does not say."""
     store_only: _builtins.bool
     """It wakes nobody: kept for devices that pull or catch up."""
-    merge_scope: _builtins.str
-    """A newer row with the same scope replaces this one in a device's view; empty: never."""
+    merges: _builtins.bool
+    """A newer row of the same type and merge_key replaces this one in a device's view."""
     targets: _builtins.bytes
     """Serialised Targets; empty: every device."""
     actions: _builtins.bytes
@@ -93,34 +93,83 @@ class Row(_message.Message):
     origin_device_id: _builtins.str
     """The device left out of delivery; empty: none."""
     traceparent: _builtins.str
-    """Trace context of a sampled event, else empty."""
-    notification: _builtins.bytes
-    """Serialised Notification without action, position, via and merged, which the gateway appends."""
+    """Trace context of the event, else of the call that brought it; empty: none."""
+    @_builtins.property
+    def event(self) -> _event_pb2.Event:
+        """As the backend sent it: the door has looked at it and hands its bytes on."""
+
     def __init__(
         self,
         *,
-        tenant: _builtins.str = ...,
-        member_id: _builtins.str = ...,
-        identity: _builtins.bytes = ...,
-        window_ms: _builtins.int = ...,
-        accepted_at_ms: _builtins.int = ...,
         push_until_ms: _builtins.int = ...,
         expires_at_ms: _builtins.int = ...,
+        event: _event_pb2.Event | None = ...,
+        tenant: _builtins.str = ...,
+        source: _builtins.str = ...,
+        priority: _event_pb2.Priority.ValueType = ...,
+        accepted_at_ms: _builtins.int = ...,
         store_only: _builtins.bool = ...,
-        merge_scope: _builtins.str = ...,
+        merges: _builtins.bool = ...,
         targets: _builtins.bytes = ...,
         actions: _builtins.bytes = ...,
         origin_device_id: _builtins.str = ...,
         traceparent: _builtins.str = ...,
-        notification: _builtins.bytes = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_ms", b"accepted_at_ms", "actions", b"actions", "expires_at_ms", b"expires_at_ms", "identity", b"identity", "member_id", b"member_id", "merge_scope", b"merge_scope", "notification", b"notification", "origin_device_id", b"origin_device_id", "push_until_ms", b"push_until_ms", "store_only", b"store_only", "targets", b"targets", "tenant", b"tenant", "traceparent", b"traceparent", "window_ms", b"window_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_ms", b"accepted_at_ms", "actions", b"actions", "event", b"event", "expires_at_ms", b"expires_at_ms", "merges", b"merges", "origin_device_id", b"origin_device_id", "priority", b"priority", "push_until_ms", b"push_until_ms", "source", b"source", "store_only", b"store_only", "targets", b"targets", "tenant", b"tenant", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Row: _TypeAlias = Row  # noqa: Y015
+
+@_typing.final
+class RowBatch(_message.Message):
+    """RowBatch is many rows, to see at once whether all of them are rows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___Row]:
+        """In the order of the envelope."""
+
+    def __init__(
+        self,
+        *,
+        rows: _abc.Iterable[Global___Row] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RowBatch: _TypeAlias = RowBatch  # noqa: Y015
+
+@_typing.final
+class UnparsedRowBatch(_message.Message):
+    """UnparsedRowBatch has the wire format of RowBatch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Serialised Rows."""
+
+    def __init__(
+        self,
+        *,
+        rows: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnparsedRowBatch: _TypeAlias = UnparsedRowBatch  # noqa: Y015
 
 @_typing.final
 class Actions(_message.Message):
@@ -172,7 +221,7 @@ Global___Actions: _TypeAlias = Actions  # noqa: Y015
 
 @_typing.final
 class EventBatch(_message.Message):
-    """EventBatch has the wire format of PublishBatchRequest with its events unparsed, so that one malformed event does not fail its neighbours."""
+    """EventBatch has the wire format of PublishBatchRequest with its events unparsed: their bytes are handed on, and one malformed event does not fail its neighbours."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -193,3 +242,31 @@ class EventBatch(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EventBatch: _TypeAlias = EventBatch  # noqa: Y015
+
+@_typing.final
+class EventStreamBatch(_message.Message):
+    """EventStreamBatch has the wire format of PublishStreamRequest, likewise."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_ID_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    batch_id: _builtins.int
+    """See there."""
+    @_builtins.property
+    def events(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Serialised Events."""
+
+    def __init__(
+        self,
+        *,
+        batch_id: _builtins.int = ...,
+        events: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id", "events", b"events"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EventStreamBatch: _TypeAlias = EventStreamBatch  # noqa: Y015

@@ -4,19 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from google.protobuf.message import DecodeError
-
-from reno.domain.member import member_key, shard_of
+from reno.domain.member import shard_of
 from reno.ports import Shard
 from reno.v1.envelope_pb2 import Row
-from reno.v1.notification_pb2 import Notification
 from reno.wire.envelope import (
     ENVELOPE_ID_BYTES,
     Unreadable,
     open_envelope,
-    open_event,
+    open_row,
     seal_envelope,
 )
+from reno.wire.logged_row import open_logged
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +55,11 @@ def envelopes_again(letter: DeadLetter, shards: int) -> Mapping[Shard, tuple[byt
     by_shard: dict[Shard, list[bytes]] = {}
     for index in _indexes(letter, len(rows)):
         try:
-            row = open_event(rows[index])
+            row = open_logged(rows[index])
+            open_row(row.row)
         except Unreadable as error:
             raise Unreadable(f"event {index}: {error}") from error
-        number = shard_of(member_key(row.tenant, row.member_id), shards)
+        number = shard_of(row.member_key, shards)
         by_shard.setdefault(Shard(letter.shard.priority, number, shards), []).append(rows[index])
     again = {}
     for shard, its_rows in by_shard.items():
@@ -81,16 +80,11 @@ def _id(letter: DeadLetter, shard: Shard) -> bytes:
     return blake2b(place.encode() + letter.payload, digest_size=ENVELOPE_ID_BYTES).digest()
 
 
-def _dead_event(index: int, row_bytes: bytes) -> DeadEvent:
+def _dead_event(index: int, logged: bytes) -> DeadEvent:
     row, trouble = Row(), ""
     try:
-        row = Row.FromString(row_bytes)
-        open_event(row_bytes)
-    except (DecodeError, Unreadable) as error:
-        trouble = str(error) if isinstance(error, Unreadable) else "not a row"
-    said = Notification()
-    try:
-        said = Notification.FromString(row.notification)
-    except DecodeError:
-        trouble = trouble or "a row without a notification"
-    return DeadEvent(index, row.member_id, said.event_id, said.type, said.source, trouble)
+        row = open_row(open_logged(logged).row)
+    except Unreadable as error:
+        trouble = str(error)
+    event = row.event
+    return DeadEvent(index, event.member_id, event.id, event.type, row.source, trouble)

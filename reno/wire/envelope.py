@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 from google.protobuf.message import DecodeError
 
-from reno.domain.member import IDENTITY_BYTES
 from reno.v1.envelope_pb2 import Envelope, Row
 from reno.v1.journal_pb2 import JournalEntry as JournalEntryProto
 
-ENVELOPE_VERSION = b"\x01"
-ROW_VERSION = b"\x01"
+ENVELOPE_VERSION = b"\x02"
+ROW_VERSION = b"\x02"
 JOURNAL_VERSION = b"\x01"
 ENVELOPE_ID_BYTES = 16
 
@@ -42,14 +41,6 @@ def open_row(row: bytes) -> Row:
         return Row.FromString(row)
     except DecodeError as error:
         raise Unreadable("not a row") from error
-
-
-def open_event(row: bytes) -> Row:
-    """A row that can be processed. Raises Unreadable."""
-    opened = open_row(row)
-    if len(opened.identity) != IDENTITY_BYTES or not opened.member_id:
-        raise Unreadable("a row without a member or an identity")
-    return opened
 
 
 def open_journal_entry(value: bytes) -> JournalEntryProto:

@@ -5,12 +5,20 @@ from collections.abc import Iterable
 
 def varint(value: int) -> bytes:
     """Protobuf's base-128 encoding of a number that is not negative."""
+    return _SHORT[value] if value < len(_SHORT) else _encoded(value)
+
+
+def _encoded(value: int) -> bytes:
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
         value >>= 7
     out.append(value)
     return bytes(out)
+
+
+_SHORT = tuple(map(_encoded, range(1 << 10)))
+"""Of lengths, nearly always."""
 
 
 def repeated(field_number: int, parts: Iterable[bytes]) -> bytes:

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
-from reno.domain.member import event_identity
+from reno.domain.member import event_identity, member_key
 from reno.ports import LogRecord
 from reno.v1.envelope_pb2 import Row
+from reno.v1.event_pb2 import Event
 from reno.wire.envelope import seal_envelope
+from reno.wire.logged_row import log_row
 
 UNREADABLE_ROW = b"\xff\xff\xff"
 
@@ -19,18 +21,26 @@ def row(
     window_ms: int = 600_000,
     store_only: bool = False,
     traceparent: str = "",
-    notification: bytes = b"",
+    payload: bytes = b"",
 ) -> bytes:
-    return Row(
-        member_id=member,
-        identity=event_identity("", "tests", member, event_id),
-        window_ms=window_ms,
-        push_until_ms=1 << 50,
-        expires_at_ms=1 << 50,
-        store_only=store_only,
-        traceparent=traceparent,
-        notification=notification or event_id.encode(),
-    ).SerializeToString()
+    return log_row(
+        event_identity("", "tests", member, event_id),
+        member_key("", member),
+        window_ms,
+        1 << 50,
+        1 << 50,
+        store_only,
+        traceparent.encode(),
+        Row(source="lists", store_only=store_only, traceparent=traceparent).SerializeToString(),
+        Event(
+            id=event_id, type="list.changed", member_id=member, payload=payload
+        ).SerializeToString(),
+    )
+
+
+def event_id_of(row: bytes) -> str:
+    """Of a stored one."""
+    return Row.FromString(row).event.id
 
 
 def envelope_id(number: int) -> bytes:
@@ -52,7 +62,7 @@ _rows = st.one_of(
     ),
 )
 _payloads = st.one_of(
-    st.sampled_from((b"", b"\x02future", b"\x01\xff\xff", seal_envelope(b"short", []))),
+    st.sampled_from((b"", b"\x03future", b"\x02\xff\xff", seal_envelope(b"short", []))),
     st.builds(envelope, st.integers(0, 8), st.lists(_rows, max_size=5)),
 )
 

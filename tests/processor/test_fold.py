@@ -4,15 +4,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processor.fold import Deliverable, Fold, LogChanged, deliverables_again, remembered_since_ms
+from processor.fold import Deliverables, Fold, LogChanged, deliverables_again, remembered_since_ms
 from reno.adapters.memory_inbox import MemoryInbox
 from reno.catalogue.entry import LONGEST_WINDOW_MS
 from reno.domain.outcome import Outcome
 from reno.domain.position import position_of
 from reno.domain.priority import Priority
 from reno.ports import EnvelopeWrite, LogRecord, Page, Shard, Slice
+from reno.wire.logged_row import open_logged
 from tests.processor.records import UNREADABLE_ROW, envelope, envelope_id, logs, row
 
+TRACED = f"00-{'1' * 32}-{'2' * 16}-01"
 SHARD = Shard(Priority.HIGH, 0, 1)
 MINUTE_MS = 60_000
 
@@ -64,10 +66,8 @@ def test_what_is_delivered_again_is_what_was_stored(records: list[LogRecord]) ->
     fold = Fold(0)
     for record in records:
         folded = fold.fold(record)
-        assert deliverables_again(record, folded.write.entry) == list(folded.deliverables)
-        assert [each.row for each in folded.deliverables] == [
-            each.row for each in folded.write.rows
-        ]
+        assert deliverables_again(record, folded.write.entry) == folded.deliverables
+        assert folded.deliverables.rows == list(folded.write.rows)
 
 
 @settings(max_examples=60)
@@ -99,16 +99,20 @@ async def _content(inbox: MemoryInbox) -> list[Page]:
 
 
 def test_the_row_is_the_logs_bytes_at_its_index() -> None:
-    rows = [row("anna", "e-1"), UNREADABLE_ROW, row("ben", "e-2", store_only=True)]
+    rows = [
+        row("anna", "e-1", traceparent=TRACED),
+        UNREADABLE_ROW,
+        row("ben", "e-2", store_only=True),
+    ]
     folded = Fold(1).fold(LogRecord(7, 1000, envelope(1, rows)))
     assert folded.write.entry.verdicts == bytes((Outcome.STORED, Outcome.DEAD, Outcome.STORED))
     assert [(each.position, each.row) for each in folded.write.rows] == [
-        (position_of(1, 7, 0), rows[0]),
-        (position_of(1, 7, 2), rows[2]),
+        (position_of(1, 7, 0), open_logged(rows[0]).row),
+        (position_of(1, 7, 2), open_logged(rows[2]).row),
     ]
-    assert folded.deliverables[1] == Deliverable(
-        b"\0ben", "", "ben", position_of(1, 7, 2), rows[2], True, ""
-    )
+    assert folded.deliverables.rows[1].member_key == b"\0ben"
+    assert folded.deliverables.quiet == {position_of(1, 7, 2)}
+    assert folded.deliverables.traceparents == {position_of(1, 7, 0): TRACED}
     assert folded.unreadable is not None
     assert folded.unreadable.startswith("event 1")
 
@@ -122,11 +126,11 @@ def test_a_repeated_envelope_counts_for_nothing() -> None:
     assert again.write.entry.envelope_id == envelope_id(1)
     assert again.write.entry.verdicts == b""
     assert not again.write.rows
-    assert not again.deliverables
+    assert again.deliverables == Deliverables()
 
 
 @pytest.mark.parametrize(
-    "payload", [b"", b"\x02", b"\x01\xff", envelope(1, [row()] * 4096)], ids=len
+    "payload", [b"", b"\x03", b"\x02\xff", envelope(1, [row()] * 4096)], ids=len
 )
 def test_an_unreadable_envelope_is_journalled_without_verdicts(payload: bytes) -> None:
     folded = Fold(0).fold(LogRecord(5, 1000, payload))
@@ -171,7 +175,7 @@ def test_durable_it_is_noticed_also_where_nothing_was_stored(first: bytes) -> No
     unreadable = LogRecord(4, 1000, b"rubbish")
     for record in (duplicate, repeated, unreadable):
         entry = fold.fold(record).write.entry
-        assert deliverables_again(record, entry) == []
+        assert deliverables_again(record, entry) == Deliverables()
         with pytest.raises(LogChanged):
             deliverables_again(LogRecord(record.sequence, 1000, envelope(9, [row()])), entry)
 

@@ -13,8 +13,7 @@ from reno.adapters.memory_log import Lane
 from reno.catalogue.entry import LONGEST_WINDOW_MS
 from reno.domain.position import MAX_GENERATION, generation_of, mark_of, position_of
 from reno.ports import JournalEntry, LogUnconfirmed
-from reno.v1.envelope_pb2 import Row
-from tests.processor.records import row
+from tests.processor.records import event_id_of, row
 from tests.processor.surroundings import G1, SETTINGS, SHARD, Surroundings, until
 
 QUICK = SETTINGS.model_copy(update={"fork_after_s": 0.001, "retry_s": 0.001})
@@ -119,7 +118,7 @@ class Shifting:
 
     async def check(self) -> None:
         rows = await self.world.inbox.rows("anna")
-        names = [Row.FromString(each.row).notification.decode() for each in rows]
+        names = [event_id_of(each.row) for each in rows]
         assert len(names) == len(set(names)), "stored twice"
         assert self.must_be_stored <= set(names), "purged unread"
         appended = [

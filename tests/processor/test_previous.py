@@ -3,14 +3,14 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processor.fold import Deliverable
 from processor.previous import Previous
+from reno.ports import RowWrite
 
 MEMBERS = [bytes([number]) for number in range(5)]
 
 
-def deliverable(key: bytes, position: int) -> Deliverable:
-    return Deliverable(key, "", key.hex(), position, b"", False, "")
+def stored(key: bytes, position: int) -> RowWrite:
+    return RowWrite(key, position, 0, b"")
 
 
 @settings(max_examples=200)
@@ -31,7 +31,7 @@ def test_it_knows_or_says_that_it_does_not(
         expected = []
         for key in keys:
             position += 1
-            rows.append(deliverable(key, position))
+            rows.append(stored(key, position))
             expected.append(truth.get(key))
             truth[key] = position
         seen: set[bytes] = set()
@@ -46,16 +46,16 @@ def test_it_knows_or_says_that_it_does_not(
 
 def test_a_remembered_member_is_followed_while_nobody_looks() -> None:
     previous = Previous(10)
-    assert previous.chain([deliverable(b"a", 1)]) == [None]
+    assert previous.chain([stored(b"a", 1)]) == [None]
     previous.found_online([b"a"])
-    assert previous.chain([deliverable(b"a", 2), deliverable(b"b", 3)]) == [1, None]
-    assert previous.chain([deliverable(b"a", 4), deliverable(b"b", 5)]) == [2, None]
+    assert previous.chain([stored(b"a", 2), stored(b"b", 3)]) == [1, None]
+    assert previous.chain([stored(b"a", 4), stored(b"b", 5)]) == [2, None]
 
 
 def test_the_one_found_longest_ago_is_forgotten() -> None:
     previous = Previous(2)
     for position, key in enumerate((b"a", b"b", b"a", b"c"), start=1):
-        previous.chain([deliverable(key, position)])
+        previous.chain([stored(key, position)])
         previous.found_online([key])
-    rows = [deliverable(key, 9 + at) for at, key in enumerate((b"a", b"b", b"c"))]
+    rows = [stored(key, 9 + at) for at, key in enumerate((b"a", b"b", b"c"))]
     assert previous.chain(rows) == [3, None, 4]

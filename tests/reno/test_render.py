@@ -1,8 +1,16 @@
+from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reno.domain.position import MAX_POSITION
-from reno.render import NOTIFICATIONS_FIELD_NUMBER, render_answer, render_notification
+from reno.render import (
+    NOTIFICATIONS_FIELD_NUMBER,
+    common_of,
+    render_answer,
+    render_notification,
+)
+from reno.v1.envelope_pb2 import Row
+from reno.v1.event_pb2 import PRIORITY_LOW, Event
 from reno.v1.notification_pb2 import VIA_PULL, VIA_PUSH, Notification
 from reno.v1.notification_service_pb2 import PullResponse, SubscribeResponse
 
@@ -25,6 +33,37 @@ def test_what_the_gateway_appends_is_what_the_device_reads(
         merged=merged,
     )
     assert Notification.FromString(rendered) == expected
+
+
+def test_what_all_devices_get_is_what_the_backend_sent() -> None:
+    event = Event(
+        id="e-1",
+        type="list.changed",
+        member_id="anna",
+        occurred_at=Timestamp(seconds=5, nanos=7),
+        payload=b"{}",
+        content_type="application/json",
+        merge_key="list-1",
+        origin_device_id="tv-1",
+    )
+    row = Row(event=event, source="lists", priority=PRIORITY_LOW, traceparent="t")
+    expected = Notification(
+        event_id="e-1",
+        type="list.changed",
+        occurred_at=event.occurred_at,
+        payload=b"{}",
+        content_type="application/json",
+        merge_key="list-1",
+        source="lists",
+        priority=PRIORITY_LOW,
+        traceparent="t",
+    )
+    assert Notification.FromString(common_of(row)) == expected
+
+
+def test_without_occurred_at_it_happened_when_the_door_took_it() -> None:
+    common = Notification.FromString(common_of(Row(event=Event(id="e-1"), accepted_at_ms=1_234)))
+    assert common.occurred_at == Timestamp(seconds=1, nanos=234_000_000)
 
 
 def test_answers_are_joined_from_parts() -> None:

@@ -11,10 +11,11 @@ from reno.domain.position import UNPLACED, parts_of, position_of
 from reno.domain.priority import Priority
 from reno.ports import LogRecord, Shard
 from reno.v1.envelope_pb2 import Row
-from reno.v1.event_pb2 import Targets
+from reno.v1.event_pb2 import Event, Targets
 from reno.v1.notification_pb2 import VIA_PUSH, Notification
 from reno.v1.notification_service_pb2 import SubscribeResponse
 from reno.wire.envelope import Unreadable, open_envelope
+from reno.wire.logged_row import open_logged
 from tests.simulation.devices import FROM_ACKNOWLEDGED, FROM_LATEST, DeviceClient
 from tests.simulation.gateways import Connection, Frame
 from tests.simulation.kept import KeptLog
@@ -62,18 +63,19 @@ def rows_due(log: KeptLog) -> Rows:
                 continue
             envelopes.add(envelope.id)
             for index, content in enumerate(envelope.rows):
-                row = Row.FromString(content)
-                seen_ms = first.get(row.identity)
-                if seen_ms is not None and now_ms - seen_ms < row.window_ms:
+                logged = open_logged(content)
+                seen_ms = first.get(logged.identity)
+                if seen_ms is not None and now_ms - seen_ms < logged.window_ms:
                     continue
-                first[row.identity] = now_ms
+                first[logged.identity] = now_ms
+                row = Row.FromString(logged.row)
                 position = position_of(0, record.sequence, index)
                 targets = Targets.FromString(row.targets)
-                due.setdefault((shard.priority, row.member_id), {})[position] = Due(
+                due.setdefault((shard.priority, row.event.member_id), {})[position] = Due(
                     position,
-                    Notification.FromString(row.notification).event_id,
+                    row.event.id,
                     row,
-                    content,
+                    logged.row,
                     frozenset(targets.device_classes),
                     frozenset(targets.device_ids),
                 )
@@ -107,7 +109,7 @@ def check_at_rest(world: World, clients: list[DeviceClient]) -> None:
 
 def _is_somewhere(event_id: str, records: Iterable[LogRecord]) -> bool:
     # As bytes: beside it stand messages that nobody can open.
-    said = Notification(event_id=event_id).SerializeToString()
+    said = Event(id=event_id).SerializeToString()
     return any(said in record.payload for record in records)
 
 
@@ -132,9 +134,8 @@ def _accepted(world: World) -> None:
         )
         found = records.get((shard, sequence))
         assert found, f"Durable: no message at {each.answer}"
-        row = Row.FromString(open_envelope(found.payload).rows[index])
-        notification = Notification.FromString(row.notification)
-        assert (row.member_id, notification.event_id) == (member_id, each.event.id), (
+        row = Row.FromString(open_logged(open_envelope(found.payload).rows[index]).row)
+        assert (row.event.member_id, row.event.id) == (member_id, each.event.id), (
             f"Durable: another event at {each.answer}"
         )
         door = each.door, each.lane, member_id
@@ -213,7 +214,8 @@ class _Seen:
             row = rows[position]
             if position > frame.marks[lane] or not row.is_for(self._device):
                 continue
-            scope = row.row.merge_scope
+            event = row.row.event
+            scope = f"{event.type} {event.merge_key}" if row.row.merges else ""
             assert (
                 position > through
                 or position in shown

@@ -67,9 +67,9 @@ MUTANTS = (
         "processor.owner",
         (
             (
-                "            if batch.deliverables:\n                await delivery.deliver(batch.deliverables)\n",
+                "            if batch.deliverables.rows:\n                await delivery.deliver(batch.deliverables)\n",
                 "            purger.delivered(batch.through_sequence, batch.log_time_ms)\n"
-                "            if batch.deliverables:\n                await delivery.deliver(batch.deliverables)\n",
+                "            if batch.deliverables.rows:\n                await delivery.deliver(batch.deliverables)\n",
             ),
         ),
         from_seed=100,

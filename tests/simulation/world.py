@@ -7,7 +7,7 @@ from random import Random
 from gateway.ingestion.door import IngestionDoor
 from gateway.ingestion.lanes import Lanes
 from gateway.ingestion.refusal import Refusal
-from gateway.ingestion.requests import Batch
+from gateway.ingestion.requests import batch_of
 from gateway.ingestion.results import Results
 from processor.owner import Owner
 from processor.stopping import Stopping
@@ -68,7 +68,7 @@ class Door:
                 each.answer = answer
 
         def take() -> None:
-            batch = Batch([each.event for each in published])
+            batch = batch_of([each.event for each in published])
             self._door.take(BACKEND, batch).when_answered(answered)
 
         self.process.run(take)

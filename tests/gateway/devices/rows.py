@@ -6,8 +6,7 @@ from itertools import count
 from gateway.devices.view import RowView, view_row
 from reno.domain.identity import Device
 from reno.v1.envelope_pb2 import Actions, Row
-from reno.v1.event_pb2 import Targets
-from reno.v1.notification_pb2 import Notification
+from reno.v1.event_pb2 import Event, Targets
 
 FAR_MS = 1 << 45
 TV = Device("", "anna", "tv-1", "tv")
@@ -30,21 +29,24 @@ def a_row(
     payload: bytes = b"{}",
 ) -> bytes:
     """A serialised Row."""
-    common = Notification(
-        event_id=event_id or f"e-{next(_ids)}", type="list.changed", payload=payload
+    event = Event(
+        id=event_id or f"e-{next(_ids)}",
+        type="list.changed",
+        member_id=member_id,
+        payload=payload,
+        merge_key=scope,
     )
     return Row(
-        member_id=member_id,
+        event=event,
         push_until_ms=push_until_ms,
         expires_at_ms=expires_at_ms,
         store_only=store_only,
-        merge_scope=scope,
+        merges=bool(scope),
         targets=Targets(device_classes=classes, device_ids=device_ids).SerializeToString(),
         actions=Actions(
             default_action="refresh_row", by_class={"phone": "sync_list"}
         ).SerializeToString(),
         origin_device_id=origin,
-        notification=common.SerializeToString(),
     ).SerializeToString()
 
 

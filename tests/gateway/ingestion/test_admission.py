@@ -2,7 +2,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.ingestion.admission import Admission, Gatekeeper
+from gateway.ingestion.columns import columns_of
 from gateway.ingestion.refusal import Refusal
+from gateway.ingestion.requests import batch_of
 from gateway.ingestion.resolving import policies_of
 from reno.config.settings import IngestionSettings
 from reno.domain.member import event_identity, member_key, shard_of
@@ -10,6 +12,7 @@ from reno.domain.priority import Priority
 from reno.domain.reason import Reason
 from reno.v1.envelope_pb2 import Row
 from reno.v1.event_pb2 import Event
+from reno.wire.logged_row import open_logged
 from tests.gateway.ingestion.examples import BACKEND, CATALOGUE, NOW_MS, event
 
 SHARDS = {Priority.HIGH: 1, Priority.MEDIUM: 4, Priority.LOW: 7}
@@ -29,7 +32,8 @@ def admit(
     def full(lane: Priority, number: int) -> Refusal | None:
         return FULL if (lane, number) in shut else None
 
-    return keeper.admit(events, malformed, BACKEND, SHARDS, full, NOW_MS, "")
+    batch = batch_of(events, malformed)
+    return keeper.admit(batch, columns_of(events), BACKEND, SHARDS, full, NOW_MS, "")
 
 
 _events = st.builds(
@@ -52,8 +56,9 @@ def test_every_event_is_refused_or_in_one_shard_in_order(events: list[Event]) ->
             assert part.indexes == sorted(part.indexes)
             places += part.indexes
             for index, raw in zip(part.indexes, part.rows, strict=True):
-                row, given_event = Row.FromString(raw), events[index]
-                assert row.member_id == given_event.member_id
+                row, given_event = open_logged(raw), events[index]
+                assert row.member_key == member_key("", given_event.member_id)
+                assert Row.FromString(row.row).event == given_event
                 assert row.identity == event_identity(
                     "", "billing", given_event.member_id, given_event.id
                 )

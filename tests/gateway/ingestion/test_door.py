@@ -7,7 +7,7 @@ import pytest
 from gateway.ingestion.door import IngestionDoor
 from gateway.ingestion.lanes import Lanes
 from gateway.ingestion.refusal import Refusal
-from gateway.ingestion.requests import Batch
+from gateway.ingestion.requests import Batch, batch_of
 from gateway.ingestion.results import Results
 from reno.config.lane_settings import LaneSettings, LanesSettings
 from reno.config.settings import IngestionSettings, LogSettings, Settings
@@ -18,8 +18,8 @@ from reno.errors import CallerFault, RenoError, TryLater, Unavailable, WrongStat
 from reno.ports import LogAbsent, LogFull, LogUnconfirmed
 from reno.v1.envelope_pb2 import Row
 from reno.v1.event_pb2 import Event
-from reno.v1.notification_pb2 import Notification
 from reno.wire.envelope import open_envelope
+from reno.wire.logged_row import open_logged
 from tests.gateway.ingestion.examples import BACKEND, CATALOGUE, NOW_MS, at, event
 from tests.gateway.ingestion.scripted_log import ScriptedLog
 
@@ -64,7 +64,7 @@ async def make_door(log: ScriptedLog) -> AsyncIterator[MakeDoor]:
 
 
 async def publish(door: IngestionDoor, *events: Event) -> Results:
-    return await asyncio.wait_for(door.take(BACKEND, Batch(events)).results(), 10)
+    return await asyncio.wait_for(door.take(BACKEND, batch_of(events)).results(), 10)
 
 
 def reasons(results: Results) -> list[Reason | None]:
@@ -74,10 +74,7 @@ def reasons(results: Results) -> list[Reason | None]:
 def logged(log: ScriptedLog) -> list[list[str]]:
     """Ids by envelope, as attempted."""
     return [
-        [
-            Notification.FromString(Row.FromString(row).notification).event_id
-            for row in open_envelope(payload).rows
-        ]
+        [Row.FromString(open_logged(row).row).event.id for row in open_envelope(payload).rows]
         for _, payload, _, _ in log.attempts
     ]
 
@@ -296,16 +293,16 @@ async def test_the_logs_failures_are_errors_of_its_call(
 async def test_batches_that_cannot_be_taken_as_a_whole(make_door: MakeDoor) -> None:
     door = make_door(max_batch_events=2, max_batch_bytes=100)
     for batch, reason in [
-        (Batch([]), Reason.INVALID),
-        (Batch([event(0), event(1), event(2)]), Reason.TOO_LARGE),
-        (Batch([event(0)], size_bytes=101), Reason.TOO_LARGE),
+        (batch_of([]), Reason.INVALID),
+        (batch_of([event(0), event(1), event(2)]), Reason.TOO_LARGE),
+        (Batch([event(0)], [b""], size_bytes=101), Reason.TOO_LARGE),
     ]:
         with pytest.raises(CallerFault) as caught:
             door.take(BACKEND, batch)
         assert (caught.value.reason, caught.value.field) == (reason, "events")
     door.is_open = False
     with pytest.raises(Unavailable) as unavailable:
-        door.take(BACKEND, Batch([event(0)]))
+        door.take(BACKEND, batch_of([event(0)]))
     assert unavailable.value.reason is Reason.NOT_READY
 
 
@@ -320,7 +317,7 @@ async def test_durable_a_drain_answers_what_was_taken_and_takes_nothing_more(
     draining = asyncio.create_task(door.drain())
     await asyncio.sleep(0)
     with pytest.raises(Unavailable) as caught:
-        door.take(BACKEND, Batch([event(1)]))
+        door.take(BACKEND, batch_of([event(1)]))
     assert caught.value.reason is Reason.DRAINING
     assert not draining.done()
     log.gate.set()
@@ -331,7 +328,7 @@ async def test_durable_a_drain_answers_what_was_taken_and_takes_nothing_more(
 async def test_a_writer_that_fails_is_noticed(log: ScriptedLog, make_door: MakeDoor) -> None:
     door = make_door()
     log.failures.append(ValueError("larger than the log takes"))
-    pending = door.take(BACKEND, Batch([event(0)]))
+    pending = door.take(BACKEND, batch_of([event(0)]))
     with pytest.raises(ValueError, match="larger"):
         await asyncio.wait_for(door.wait(), 10)
     assert pending is not None

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.ingestion.columns import columns_of
 from gateway.ingestion.refusal import Refusal
 from gateway.ingestion.resolving import Resolver, narrowed_targets, policies_of
 from reno.domain.priority import Priority
@@ -9,8 +10,8 @@ from reno.domain.reason import Reason
 from reno.gates import MAX_AHEAD_MS
 from reno.v1.envelope_pb2 import Actions, Row
 from reno.v1.event_pb2 import PRIORITY_MEDIUM, Event, Targets
-from reno.v1.notification_pb2 import Notification
 from reno.wire.clock import to_ms
+from reno.wire.logged_row import LoggedRow, open_logged
 from tests.gateway.ingestion.examples import (
     BACKEND,
     CATALOGUE,
@@ -22,19 +23,34 @@ from tests.gateway.ingestion.examples import (
 )
 
 IDENTITY = b"twelve bytes"
+KEY = b"\0anna"
 POLICIES = policies_of(CATALOGUE)
 
 
-def resolve(given_event: Event, *, call_traceparent: str = "") -> Row | Refusal:
+def resolve_with(resolver: Resolver, given_event: Event) -> bytes | Refusal:
+    return resolver.row_of(
+        given_event,
+        given_event.SerializeToString(),
+        KEY,
+        IDENTITY,
+        is_special=bool(columns_of([given_event]).special),
+    )
+
+
+def resolve(given_event: Event, *, call_traceparent: str = "") -> LoggedRow | Refusal:
     resolver = Resolver(POLICIES[given_event.type], BACKEND, NOW_MS, call_traceparent)
-    row = resolver.row_of(given_event, IDENTITY)
-    return row if isinstance(row, Refusal) else Row.FromString(row)
+    row = resolve_with(resolver, given_event)
+    return row if isinstance(row, Refusal) else open_logged(row)
 
 
-def resolved(given_event: Event, *, call_traceparent: str = "") -> Row:
+def logged(given_event: Event, *, call_traceparent: str = "") -> LoggedRow:
     row = resolve(given_event, call_traceparent=call_traceparent)
-    assert isinstance(row, Row)
+    assert isinstance(row, LoggedRow)
     return row
+
+
+def resolved(given_event: Event) -> Row:
+    return Row.FromString(logged(given_event).row)
 
 
 def refused(given_event: Event) -> Refusal:
@@ -44,52 +60,43 @@ def refused(given_event: Event) -> Refusal:
 
 
 def test_a_row_carries_everything_that_was_decided() -> None:
-    row = resolved(
-        event(
-            type="merging",
-            merge_key="p1",
-            payload=b"{}",
-            content_type="application/json",
-            occurred_at=at(NOW_MS - 4_000),
-            origin_device_id="tv-1",
-        )
-    )
-    notification = Notification.FromString(row.notification)
-    row.ClearField("notification")
-    assert row == Row(
-        member_id="anna",
-        identity=IDENTITY,
-        window_ms=60_000,
-        accepted_at_ms=NOW_MS,
-        push_until_ms=NOW_MS + 6_000,
-        expires_at_ms=NOW_MS + 56_000,
-        merge_scope="merging p1",
-        actions=Actions(default_action="look", by_class={"tv": "stare"}).SerializeToString(),
-        origin_device_id="tv-1",
-    )
-    assert notification == Notification(
-        event_id="e-0",
+    given_event = event(
         type="merging",
+        merge_key="p1",
         payload=b"{}",
         content_type="application/json",
         occurred_at=at(NOW_MS - 4_000),
-        priority=PRIORITY_MEDIUM,
+        origin_device_id="tv-1",
+    )
+    row = logged(given_event)
+    assert row[:-1] == (IDENTITY, 60_000, NOW_MS + 56_000, False, KEY, "")
+    assert Row.FromString(row.row) == Row(
         source="billing",
-        merge_key="p1",
+        priority=PRIORITY_MEDIUM,
+        accepted_at_ms=NOW_MS,
+        push_until_ms=NOW_MS + 6_000,
+        expires_at_ms=NOW_MS + 56_000,
+        merges=True,
+        event=given_event,
+        actions=Actions(default_action="look", by_class={"tv": "stare"}).SerializeToString(),
+        origin_device_id="tv-1",
     )
 
 
-def test_without_occurred_at_the_door_says_when() -> None:
+def test_without_occurred_at_it_counts_from_the_door() -> None:
     row = resolved(event())
-    assert Notification.FromString(row.notification).occurred_at == at(NOW_MS)
+    assert row.accepted_at_ms == NOW_MS
     assert row.push_until_ms == NOW_MS + 10_000
 
 
-def test_nanoseconds_are_handed_on_as_given() -> None:
+def test_the_epoch_is_a_time_like_any_other() -> None:
+    assert refused(event(occurred_at=at(0))).reason is Reason.STALE
+
+
+def test_the_event_stays_as_it_was_sent() -> None:
     given_event = event(occurred_at=at(NOW_MS - 1_000))
     given_event.occurred_at.nanos += 789
-    row = resolved(given_event)
-    assert Notification.FromString(row.notification).occurred_at == given_event.occurred_at
+    assert resolved(given_event).event == given_event
 
 
 @pytest.mark.parametrize(
@@ -147,17 +154,19 @@ def test_deadlines_hold_together(event_type: str, age_ms: int | None, ttl_ms: in
         given_event.occurred_at.CopyFrom(at(NOW_MS - age_ms))
     if ttl_ms is not None:
         given_event.ttl.FromMilliseconds(ttl_ms)
-    row = resolve(given_event)
+    found = resolve(given_event)
     effective = min(entry.ttl_ms, entry.ttl_ms if ttl_ms is None else ttl_ms)
     since = NOW_MS - max(age_ms or 0, 0)
-    if isinstance(row, Refusal):
-        assert row.reason is Reason.STALE
+    if isinstance(found, Refusal):
+        assert found.reason is Reason.STALE
         assert NOW_MS - since > min(entry.max_age_ms, effective)
         return
+    row = Row.FromString(found.row)
     # Fresh: never pushed after max_age, and never after it expired.
     assert row.push_until_ms == since + min(entry.max_age_ms, effective)
     assert NOW_MS <= row.push_until_ms <= row.expires_at_ms == since + effective
-    assert row.window_ms == min(entry.duplicate_window_ms, effective)
+    assert found.window_ms == min(entry.duplicate_window_ms, effective)
+    assert found.expires_at_ms == row.expires_at_ms
     assert row.accepted_at_ms == NOW_MS
 
 
@@ -166,10 +175,9 @@ def test_a_merge_key_that_is_required() -> None:
     assert (refusal.reason, refusal.field) == (Reason.MERGE_KEY_REQUIRED, "merge_key")
 
 
-def test_merge_scopes() -> None:
-    assert resolved(event(type="plain", merge_key="p")).merge_scope == ""
-    assert resolved(event(type="echoing")).merge_scope == "echoing "
-    assert resolved(event(type="echoing", merge_key="p")).merge_scope == "echoing p"
+def test_what_merges() -> None:
+    assert not resolved(event(type="plain", merge_key="p")).merges
+    assert resolved(event(type="echoing")).merges
 
 
 def test_the_origin_sees_what_echoes() -> None:
@@ -177,19 +185,20 @@ def test_the_origin_sees_what_echoes() -> None:
     row = resolved(event(type="echoing", origin_device_id="tv-1"))
     assert row.origin_device_id == ""
     assert row.store_only
+    assert logged(event(type="echoing")).store_only
 
 
 def test_one_events_extras_do_not_stick_to_the_next() -> None:
     resolver = Resolver(POLICIES["plain"], BACKEND, NOW_MS, "")
-    plain = resolver.row_of(event(), IDENTITY)
+    plain = resolve_with(resolver, event())
     extra = event(origin_device_id="tv-1", traceparent=TRACED, targets={"device_ids": ["tv-2"]})
     extra.ttl.seconds = 1
-    assert resolver.row_of(extra, IDENTITY) != plain
-    assert resolver.row_of(event(), IDENTITY) == plain
+    assert resolve_with(resolver, extra) != plain
+    assert resolve_with(resolver, event()) == plain
 
 
 @pytest.mark.parametrize(
-    ("own", "calls", "handed_on", "in_row"),
+    ("own", "calls", "handed_on", "sampled"),
     [
         ("", "", "", ""),
         ("", TRACED, TRACED, TRACED),
@@ -198,10 +207,10 @@ def test_one_events_extras_do_not_stick_to_the_next() -> None:
         (UNSAMPLED, TRACED, UNSAMPLED, ""),
     ],
 )
-def test_trace_contexts(own: str, calls: str, handed_on: str, in_row: str) -> None:
-    row = resolved(event(traceparent=own), call_traceparent=calls)
-    assert row.traceparent == in_row
-    assert Notification.FromString(row.notification).traceparent == handed_on
+def test_trace_contexts(own: str, calls: str, handed_on: str, sampled: str) -> None:
+    row = logged(event(traceparent=own), call_traceparent=calls)
+    assert row.traceparent == sampled
+    assert Row.FromString(row.row).traceparent == handed_on
 
 
 _names = st.lists(st.sampled_from(["tv", "phone", "browser"]), max_size=4)

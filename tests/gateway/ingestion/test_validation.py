@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from protovalidate import Validator
 
+from gateway.ingestion.columns import columns_of
 from gateway.ingestion.validation import are_plain, clean_traceparent, fault_of, faults_of
 from reno.domain.reason import Reason
 from reno.v1.event_pb2 import Event
@@ -46,12 +47,14 @@ def _events(draw: st.DrawFn) -> Event:
 @settings(max_examples=300)
 def test_columns_say_plain_exactly_where_no_text_breaks_a_rule(events: list[Event]) -> None:
     validator = Validator()
-    assert are_plain(events) is not any(validator.collect_violations(each) for each in events)
+    assert are_plain(columns_of(events)) is not any(
+        validator.collect_violations(each) for each in events
+    )
 
 
 @given(st.lists(_events(), max_size=4))
 def test_each_fault_belongs_to_its_own_event(events: list[Event]) -> None:
-    faults = faults_of(events)
+    faults = faults_of(events, columns_of(events))
     assert faults == {
         index: fault for index, each in enumerate(events) if (fault := fault_of(each)) is not None
     }
@@ -61,18 +64,20 @@ def test_each_fault_belongs_to_its_own_event(events: list[Event]) -> None:
 def test_fields_of_targets_are_named_to_the_element() -> None:
     bad = event()
     bad.targets.device_classes.extend(["tv", ""])
-    fault = faults_of([event(), bad])[1]
+    events = [event(), bad]
+    fault = faults_of(events, columns_of(events))[1]
     assert fault.field == "targets.device_classes[1]"
 
 
 def test_a_ttl_is_checked_though_the_texts_are_plain() -> None:
     bad = event()
     bad.ttl.seconds = -1
-    assert faults_of([bad])[0].field == "ttl"
+    assert faults_of([bad], columns_of([bad]))[0].field == "ttl"
 
 
 def test_an_empty_and_a_huge_id() -> None:
-    faults = faults_of([event(id=""), event(), event(member_id="m" * 100_000)])
+    events = [event(id=""), event(), event(member_id="m" * 100_000)]
+    faults = faults_of(events, columns_of(events))
     assert {index: fault.field for index, fault in faults.items()} == {0: "id", 2: "member_id"}
 
 

@@ -16,8 +16,7 @@ from reno.config.settings import LogSettings
 from reno.domain.position import generation_of, position_of
 from reno.domain.priority import Priority
 from reno.ports import LaneInfo, LogAbsent, LogUnconfirmed
-from reno.v1.envelope_pb2 import Row
-from tests.processor.records import envelope, row
+from tests.processor.records import envelope, event_id_of, row
 from tests.processor.surroundings import SETTINGS, SHARD, Surroundings, until
 from tests.reno.adapters.log_contract import (
     PATIENCE_S,
@@ -67,9 +66,7 @@ class World(Surroundings):
         return names
 
     async def stored(self) -> list[str]:
-        return [
-            Row.FromString(each.row).notification.decode() for each in await self.inbox.rows("anna")
-        ]
+        return [event_id_of(each.row) for each in await self.inbox.rows("anna")]
 
     async def until_all_purged(self) -> None:
         """Also while the log is away."""

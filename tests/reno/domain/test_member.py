@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reno.domain.identity import Device
-from reno.domain.member import IDENTITY_BYTES, event_identity, member_key, shard_of
+from reno.domain.member import (
+    IDENTITY_BYTES,
+    event_identities,
+    event_identity,
+    member_key,
+    member_keys,
+    shard_of,
+)
 
 IDS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=128)
 
@@ -21,6 +28,17 @@ def test_two_members_never_share_a_key(
 ) -> None:
     same = (tenant, member) == (other_tenant, other)
     assert (member_key(tenant, member) == member_key(other_tenant, other)) == same
+
+
+@given(IDS, IDS, st.lists(st.tuples(IDS, IDS), max_size=5))
+def test_many_are_as_each_by_itself(
+    tenant: str, source: str, events: list[tuple[str, str]]
+) -> None:
+    members, ids = [member for member, _ in events], [event_id for _, event_id in events]
+    assert member_keys(tenant, members) == [member_key(tenant, member) for member in members]
+    assert event_identities(tenant, source, members, ids) == [
+        event_identity(tenant, source, member, event_id) for member, event_id in events
+    ]
 
 
 @given(IDS, st.integers(1, 1024))

@@ -64,4 +64,4 @@ def test_a_letter_is_opened_as_far_as_possible() -> None:
     letter = replace(LETTER, rows=(), payload=envelope(1, [row("anna"), UNREADABLE_ROW]))
     good, bad = dead_events(letter)
     assert (good.index, good.member_id) == (0, "anna")
-    assert (bad.index, bad.member_id, bad.trouble) == (1, "", "not a row")
+    assert (bad.index, bad.member_id, bad.trouble) == (1, "", "a row without a head")

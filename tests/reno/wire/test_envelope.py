@@ -39,7 +39,7 @@ def test_the_same_envelope_has_the_same_bytes(envelope_id: bytes, rows: list[byt
     "payload",
     [
         b"",
-        b"\x02" + seal_envelope(bytes(16), [])[1:],
+        b"\x01" + seal_envelope(bytes(16), [])[1:],
         ENVELOPE_VERSION + BROKEN,
         ENVELOPE_VERSION,
         seal_envelope(b"short", []),
@@ -51,7 +51,7 @@ def test_what_is_no_envelope_is_unreadable(payload: bytes) -> None:
 
 
 def test_rows_are_read_or_unreadable() -> None:
-    assert open_row(Row(member_id="anna").SerializeToString()).member_id == "anna"
+    assert open_row(Row(tenant="t").SerializeToString()).tenant == "t"
     with pytest.raises(Unreadable):
         open_row(BROKEN)
 

@@ -26,8 +26,6 @@ class Deliverable(NamedTuple):
     """A stored row as delivery needs it; `row` is the log's bytes."""
 
     member_key: bytes
-    tenant: str
-    member_id: str
     position: int
     row: bytes
     store_only: bool
@@ -152,7 +150,7 @@ class Fold:
             self._fresh[identity] = now_ms
             row_bytes = foreseen.rows[index]
             deliverable = _deliverable(row, row_bytes, first_position + index)
-            writes.append(RowWrite(deliverable[0], deliverable[3], row.expires_at_ms, row_bytes))
+            writes.append(RowWrite(deliverable[0], deliverable[1], row.expires_at_ms, row_bytes))
             deliverables.append(deliverable)
         entry = self._entry(record.sequence, envelope_id, bytes(verdicts), b"".join(identities))
         return Folded(EnvelopeWrite(entry, writes), deliverables, unreadable)
@@ -272,8 +270,6 @@ def _turned(envelope_id: bytes) -> bytes:
 def _deliverable(row: Row, row_bytes: bytes, position: int) -> Deliverable:
     return Deliverable(
         member_key(row.tenant, row.member_id),
-        row.tenant,
-        row.member_id,
         position,
         row_bytes,
         row.store_only,

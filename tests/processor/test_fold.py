@@ -106,9 +106,7 @@ def test_the_row_is_the_logs_bytes_at_its_index() -> None:
         (position_of(1, 7, 0), rows[0]),
         (position_of(1, 7, 2), rows[2]),
     ]
-    assert folded.deliverables[1] == Deliverable(
-        b"\0ben", "", "ben", position_of(1, 7, 2), rows[2], True, ""
-    )
+    assert folded.deliverables[1] == Deliverable(b"\0ben", position_of(1, 7, 2), rows[2], True, "")
     assert folded.unreadable is not None
     assert folded.unreadable.startswith("event 1")
 

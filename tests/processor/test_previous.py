@@ -10,7 +10,7 @@ MEMBERS = [bytes([number]) for number in range(5)]
 
 
 def deliverable(key: bytes, position: int) -> Deliverable:
-    return Deliverable(key, "", key.hex(), position, b"", False, "")
+    return Deliverable(key, position, b"", False, "")
 
 
 @settings(max_examples=200)

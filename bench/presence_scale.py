@@ -4,7 +4,7 @@ import gc
 import os
 import time
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 
 import uuid_utils
@@ -14,10 +14,13 @@ from presence.lookup_answer import lookup_answer
 from reno.adapters.attachment import MAX_SESSIONS_PER_REQUEST
 from reno.domain.member import member_key
 from reno.ports import GatewayAddress, SessionPlace
-from reno.v1.lease_service_pb2 import AttachRequest, GatewayHello
+from reno.v1.lease_service_pb2 import AttachRequest, GatewayHello, LookupRequest
 
 CLASSES = ("tv", "phone", "browser", "tablet")
 LEASE_MS = 5_000
+ONLINE_PERCENT = (1, 50)
+LOOKED_UP = 10_000
+"""Members, a batch size; whole batches of each."""
 
 
 def member_ids() -> Iterator[str]:
@@ -93,7 +96,8 @@ def measure(sessions: int, gateways: int, devices_each: int = 2) -> dict[str, ob
         if (number + 1) % max(1, gateways // 8) == 0:
             points.append((table.sessions, _resident_bytes() - baseline))
     pause_s = _collection_s()
-    lookups = _lookups(table, [member for some in known for member in some])
+    online = [member_key("", member) for some in known for member in some]
+    lookups = [one for percent in ONLINE_PERCENT for one in _lookups(table, online, percent)]
     answered = _answer_everything(table)
     after = _resident_bytes() - baseline
     held = table.sessions
@@ -124,32 +128,40 @@ def slope(points: Sequence[tuple[int, int]]) -> float:
     return above / sum((x - mean_x) ** 2 for x, _ in points)
 
 
-def _lookups(table: LeaseTable, online: Sequence[str]) -> list[dict[str, float]]:
-    """Half of the members asked for are online."""
+def _lookups(
+    table: LeaseTable, online: Sequence[bytes], online_percent: int
+) -> list[dict[str, float]]:
+    """So many of the members asked for are online, evenly."""
     found = []
-    strangers = list(islice(member_ids(), len(online)))
-    mixed = [member for pair in zip(online, strangers, strict=True) for member in pair]
+    here, strangers = cycle(online), member_ids()
+    mixed = [
+        next(here)
+        if at * online_percent % 100 < online_percent
+        else member_key("", next(strangers))
+        for at in range(LOOKED_UP)
+    ]
     for batch in (1, 10, 100, 1000, 5000):
         asked = [mixed[start : start + batch] for start in range(0, len(mixed), batch)]
-        asked = [one for one in asked if len(one) == batch] or [mixed]
-        _timed(table, asked)  # encodes what is asked for the first time
-        seconds, size = _timed(table, asked)
-        total = sum(map(len, asked))
+        requests = [LookupRequest(member_keys=one).SerializeToString() for one in asked]
+        _timed(table, requests)  # encodes what is asked for the first time
+        seconds, size = min(_timed(table, requests) for _ in range(3))
         found.append(
             {
-                "members": len(asked[0]),
-                "cpu_us_per_member": round(seconds * 1e6 / total, 2),
-                "answer_bytes_per_member": round(size / total, 1),
+                "online_percent": online_percent,
+                "members": batch,
+                "cpu_us_per_member": round(seconds * 1e6 / LOOKED_UP, 2),
+                "answer_bytes_per_member": round(size / LOOKED_UP, 1),
             }
         )
     return found
 
 
-def _timed(table: LeaseTable, asked: Sequence[Sequence[str]]) -> tuple[float, int]:
+def _timed(table: LeaseTable, requests: Sequence[bytes]) -> tuple[float, int]:
+    """What LeaseService does with them, from bytes to bytes."""
     size = 0
     started = time.process_time()
-    for members in asked:
-        keys = [member_key("", member) for member in members]
+    for request in requests:
+        keys = LookupRequest.FromString(request).member_keys
         size += len(lookup_answer(table.lookup(keys, 0)))
     return time.process_time() - started, size
 

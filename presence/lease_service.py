@@ -8,7 +8,6 @@ import structlog
 
 from presence.lease_table import Attachment, LeaseTable
 from presence.lookup_answer import lookup_answer
-from reno.domain.member import member_key
 from reno.domain.reason import Reason
 from reno.errors import CallerFault, RenoError, Unavailable, WrongState
 from reno.ports import GatewayAddress, SessionPlace
@@ -74,14 +73,13 @@ class LeaseService(LeaseServiceServicer):
     async def Lookup(self, request: LookupRequest, _context: Context) -> bytes:  # type: ignore[override]  # joined, as the server's shell allows
         """From memory: an answer takes no wait."""
         self._refuse_when_draining()
-        if len(request.member_ids) > self._max_lookup_members:
+        if len(request.member_keys) > self._max_lookup_members:
             raise CallerFault(
                 Reason.TOO_LARGE,
                 f"{self._max_lookup_members} members at most",
-                field="member_ids",
+                field="member_keys",
             )
-        keys = [member_key(request.tenant, member_id) for member_id in request.member_ids]
-        return lookup_answer(self._table.lookup(keys, self._clock_ms()))
+        return lookup_answer(self._table.lookup(request.member_keys, self._clock_ms()))
 
     def drain(self) -> None:
         """Ends every stream with UNAVAILABLE (DRAINING) and refuses what comes."""

@@ -1,7 +1,7 @@
 """Who is online, by the leases of gateways. Pure: every call is given the time, in milliseconds of a clock that never goes back."""
 
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -58,6 +58,20 @@ class Lease:
     """When sessions of earlier attachments end though no snapshot was completed; None: there are none."""
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a look-up comes to."""
+
+    sessions: list[tuple[Session, ...]]
+    """In the order of the keys; none where the member is not ONLINE."""
+    others: PresenceState
+    """What is known of members without sessions: OFFLINE, or UNKNOWN until the replica would know."""
+
+    def __iter__(self) -> Iterator[tuple[PresenceState, tuple[Session, ...]]]:
+        """Each member, in the order of the keys."""
+        return ((PresenceState.ONLINE if held else self.others, held) for held in self.sessions)
+
+
 class LeaseTable:
     """A replica's memory. An ended lease is never served, however late anybody looks."""
 
@@ -88,13 +102,11 @@ class LeaseTable:
         """How many hold a lease."""
         return len(self._leases)
 
-    def lookup(
-        self, member_keys: Sequence[bytes], now_ms: int
-    ) -> list[tuple[PresenceState, tuple[Session, ...]]]:
-        """In the order of the keys; sessions only where ONLINE. UNKNOWN until the replica would know."""
-        absent = (PresenceState.OFFLINE if self.is_sure(now_ms) else PresenceState.UNKNOWN, ())
-        found, online = self._members.get, PresenceState.ONLINE
-        return [(online, held) if (held := found(key)) else absent for key in member_keys]
+    def lookup(self, member_keys: Iterable[bytes], now_ms: int) -> Found:
+        """Nearly all members that processors ask for are offline: one of them costs a look into the dictionary."""
+        others = PresenceState.OFFLINE if self.is_sure(now_ms) else PresenceState.UNKNOWN
+        held = self._members.get
+        return Found([held(key, ()) for key in member_keys], others)
 
     def is_sure(self, now_ms: int) -> bool:
         """Who is not known here is OFFLINE, and not UNKNOWN."""

@@ -11,7 +11,6 @@ from processor.couriers import Couriers, Dispatch, requests_of
 from processor.fold import Deliverables
 from processor.previous import Previous
 from reno.config.settings import ProcessorSettings
-from reno.domain.member import member_key
 from reno.errors import Unavailable, WrongState
 from reno.ports import Deliverer, DeliveryRow, GatewayAddress, PresenceLookup, Shard
 from reno.telemetry import metrics
@@ -21,8 +20,8 @@ _log = structlog.get_logger("reno.processor")
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 """Starts a task whose failure its owner notices."""
 
-Members = dict[str, dict[str, bytes]]
-"""Keys by tenant and member id."""
+Members = dict[bytes, None]
+"""Keys, in the order in which they came: that of a set differs from process to process."""
 
 Holders = dict[bytes, list[GatewayAddress]]
 """Gateways by member key."""
@@ -59,11 +58,7 @@ class Delivery:
         """Returns when every gateway has the rows or is owed them."""
         rows, quiet = deliverables.rows, deliverables.quiet
         previous = self._previous.chain(rows)
-        members: Members = {}
-        for row in rows:
-            if row.position not in quiet:
-                tenant, _, member_id = row.member_key.decode().partition("\0")
-                members.setdefault(tenant, {})[member_id] = row.member_key
+        members: Members = {row.member_key: None for row in rows if row.position not in quiet}
         if not members:
             if self.owing:
                 await self.mend()
@@ -73,14 +68,14 @@ class Delivery:
             return
         self._previous.found_online(holders)
         rows_by_gateway = _no_rows(holders)
-        if holders:
-            for row, before in zip(rows, previous, strict=True):
-                gateways = holders.get(row.member_key)
-                if gateways is None or row.position in quiet:
-                    continue
-                delivery = DeliveryRow(row.position, before, row.row)
-                for gateway in gateways:
-                    rows_by_gateway[gateway].append(delivery)
+        # Nearly always nobody is online.
+        for row, before in zip(rows, previous, strict=True) if holders else ():
+            gateways = holders.get(row.member_key)
+            if gateways is None or row.position in quiet:
+                continue
+            delivery = DeliveryRow(row.position, before, row.row)
+            for gateway in gateways:
+                rows_by_gateway[gateway].append(delivery)
         await self._hand_over(rows_by_gateway)
 
     async def mend(self) -> None:
@@ -91,30 +86,20 @@ class Delivery:
 
     async def _look_up(self, members: Members) -> Holders | None:
         """Also those that could not be looked up before, as many as a batch may have. None when presence did not answer, which every gateway is then told with its next rows."""
-        holders: Holders = {}
-        asked = {
-            tenant: self._unlocated.get(tenant, {}) | members.get(tenant, {})
-            for tenant in {**self._unlocated, **members}
-        }
+        asked = self._unlocated | members
         try:
-            for tenant, keys in asked.items():
-                located = await self._presence.lookup(
-                    tenant, list(keys), self._settings.lookup_timeout_s
-                )
-                for gateway, member_ids in located.by_gateway.items():
-                    for member_id in member_ids:
-                        key = keys.get(member_id) or member_key(tenant, member_id)
-                        holders.setdefault(key, []).append(gateway)
+            located = await self._presence.lookup(list(asked), self._settings.lookup_timeout_s)
         except Unavailable as error:
             metrics.lookup_failures.add(1, self._labels)
             _log.warning("look-up failed", shard=self._shard.number, why=error.message)
-            self._unlocated = {
-                tenant: dict(islice(keys.items(), self._settings.max_batch_events))
-                for tenant, keys in asked.items()
-            }
+            self._unlocated = dict.fromkeys(islice(asked, self._settings.max_batch_events))
             self._couriers.missed()
             return None
         self._unlocated = {}
+        holders: Holders = {}
+        for gateway, keys in located.by_gateway.items():
+            for key in keys:
+                holders.setdefault(key, []).append(gateway)
         return holders
 
     async def _hand_over(self, rows_by_gateway: dict[GatewayAddress, list[DeliveryRow]]) -> None:

@@ -35,20 +35,17 @@ class PresenceClient:
         self._avoided_until_s = [0.0] * len(self._addresses)
         self._turn = 0
 
-    async def lookup(self, tenant: str, member_ids: Sequence[str], timeout_s: float) -> Located:
+    async def lookup(self, member_keys: Sequence[bytes], timeout_s: float) -> Located:
         """See PresenceLookup. A member whom the replica asked does not know yet is not located: its gateway makes the sessions read when it has attached."""
         ends_s = asyncio.get_running_loop().time() + timeout_s
         parts = [
-            member_ids[start : start + MAX_MEMBERS]
-            for start in range(0, len(member_ids), MAX_MEMBERS)
+            member_keys[start : start + MAX_MEMBERS]
+            for start in range(0, len(member_keys), MAX_MEMBERS)
         ]
         located = Located()
-        for part, answer in zip(
-            parts,
-            await asyncio.gather(*(self._ask(tenant, part, ends_s) for part in parts)),
-            strict=True,
-        ):
-            _add(located, part, answer)
+        for found in await asyncio.gather(*(self._ask(part, ends_s) for part in parts)):
+            for gateway, keys in found.items():
+                located.by_gateway.setdefault(gateway, set()).update(keys)
         return located
 
     async def close(self) -> None:
@@ -56,8 +53,10 @@ class PresenceClient:
         for channel in self._channels:
             await channel.close()
 
-    async def _ask(self, tenant: str, member_ids: Sequence[str], ends_s: float) -> LookupResponse:
-        request = LookupRequest(tenant=tenant, member_ids=member_ids)
+    async def _ask(
+        self, member_keys: Sequence[bytes], ends_s: float
+    ) -> dict[GatewayAddress, set[bytes]]:
+        request = LookupRequest(member_keys=member_keys)
         order = self._order()
         clock_s = asyncio.get_running_loop().time
         why = "no time left"
@@ -68,13 +67,14 @@ class PresenceClient:
                 break
             try:
                 answer = await self._stubs[index].Lookup(request, timeout=share_s)
+                found = _by_gateway(answer, member_keys)
             except grpc.aio.AioRpcError as error:
                 why = f"{self._addresses[index]}: {error.code().name} {error.details()}"
+            except _NoAnswer as error:
+                why = f"{self._addresses[index]}: {error}"
             else:
-                if len(answer.members) == len(member_ids):
-                    self._avoided_until_s[index] = 0.0
-                    return answer
-                why = f"{self._addresses[index]}: answered for {len(answer.members)} members"
+                self._avoided_until_s[index] = 0.0
+                return found
             self._avoided_until_s[index] = clock_s() + AVOIDED_S
         raise Unavailable(Reason.NOT_READY, f"presence does not answer: {why}")
 
@@ -90,13 +90,26 @@ class PresenceClient:
         return sorted(turns, key=lambda index: self._avoided_until_s[index] > now_s)
 
 
-def _add(located: Located, member_ids: Sequence[str], answer: LookupResponse) -> None:
+class _NoAnswer(Exception):
+    """A response that says nothing of the members asked for."""
+
+
+def _by_gateway(
+    answer: LookupResponse, member_keys: Sequence[bytes]
+) -> dict[GatewayAddress, set[bytes]]:
+    """Touches only who is online. Raises _NoAnswer."""
+    if not answer.others:
+        raise _NoAnswer("did not answer for the members")
     gateways = [
-        located.by_gateway.setdefault(
-            GatewayAddress(gateway.gateway_id, gateway.epoch, gateway.address), set()
-        )
+        GatewayAddress(gateway.gateway_id, gateway.epoch, gateway.address)
         for gateway in answer.gateways
     ]
-    for member_id, member in zip(member_ids, answer.members, strict=True):
-        for session in member.sessions:
-            gateways[session.gateway].add(member_id)
+    found: dict[GatewayAddress, set[bytes]] = {gateway: set() for gateway in gateways}
+    try:
+        for online in answer.members:
+            key = member_keys[online.member]
+            for session in online.sessions:
+                found[gateways[session.gateway]].add(key)
+    except IndexError as error:
+        raise _NoAnswer("answered with an index out of range") from error
+    return found

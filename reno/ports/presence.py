@@ -16,15 +16,15 @@ class GatewayAddress:
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """For each gateway the members (by id) that it holds sessions of."""
+    """For each gateway the members (by key) that it holds sessions of."""
 
-    by_gateway: dict[GatewayAddress, set[str]] = field(default_factory=dict)
+    by_gateway: dict[GatewayAddress, set[bytes]] = field(default_factory=dict)
 
 
 class PresenceLookup(Protocol):
     """What processors need of presence."""
 
-    async def lookup(self, tenant: str, member_ids: Sequence[str], timeout_s: float) -> Located:
+    async def lookup(self, member_keys: Sequence[bytes], timeout_s: float) -> Located:
         """Raises errors.Unavailable when no replica answers in time."""
         ...
 

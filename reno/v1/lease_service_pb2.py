@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from reno.v1 import presence_service_pb2 as reno_dot_v1_dot_presence__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1breno/v1/lease_service.proto\x12\x07reno.v1\x1a\x1ereno/v1/presence_service.proto\"\xa8\x01\n\rAttachRequest\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12$\n\x05hello\x18\x02 \x01(\x0b\x32\x15.reno.v1.GatewayHello\x12$\n\x05\x62\x65gan\x18\x03 \x03(\x0b\x32\x15.reno.v1.SessionBegan\x12\r\n\x05\x65nded\x18\x04 \x03(\x03\x12\x19\n\x11snapshot_complete\x18\x05 \x01(\x08\x12\x0f\n\x07goodbye\x18\x06 \x01(\x08\"B\n\x0cGatewayHello\x12\x12\n\ngateway_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\"j\n\x0cSessionBegan\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x11\n\tmember_id\x18\x03 \x01(\t\x12\x11\n\tdevice_id\x18\x04 \x01(\t\x12\x14\n\x0c\x64\x65vice_class\x18\x05 \x01(\t\"<\n\x0e\x41ttachResponse\x12\x18\n\x10through_sequence\x18\x01 \x01(\x03\x12\x10\n\x08lease_ms\x18\x02 \x01(\x03\"3\n\rLookupRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\nmember_ids\x18\x02 \x03(\t\"c\n\x0eLookupResponse\x12\'\n\x08gateways\x18\x01 \x03(\x0b\x32\x15.reno.v1.GatewayHello\x12(\n\x07members\x18\x02 \x03(\x0b\x32\x17.reno.v1.MemberSessions\"`\n\x0eMemberSessions\x12%\n\x05state\x18\x01 \x01(\x0e\x32\x16.reno.v1.PresenceState\x12\'\n\x08sessions\x18\x02 \x03(\x0b\x32\x15.reno.v1.SessionPlace\"X\n\x0cSessionPlace\x12\x0f\n\x07gateway\x18\x01 \x01(\x05\x12\x0e\n\x06number\x18\x02 \x01(\x03\x12\x11\n\tdevice_id\x18\x03 \x01(\t\x12\x14\n\x0c\x64\x65vice_class\x18\x04 \x01(\t2\x88\x01\n\x0cLeaseService\x12=\n\x06\x41ttach\x12\x16.reno.v1.AttachRequest\x1a\x17.reno.v1.AttachResponse(\x01\x30\x01\x12\x39\n\x06Lookup\x12\x16.reno.v1.LookupRequest\x1a\x17.reno.v1.LookupResponseBB\n\nio.reno.v1P\x01Z2github.com/reno-mesh/reno/clients/go/renov1;renov1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1breno/v1/lease_service.proto\x12\x07reno.v1\x1a\x1ereno/v1/presence_service.proto\"\xa8\x01\n\rAttachRequest\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12$\n\x05hello\x18\x02 \x01(\x0b\x32\x15.reno.v1.GatewayHello\x12$\n\x05\x62\x65gan\x18\x03 \x03(\x0b\x32\x15.reno.v1.SessionBegan\x12\r\n\x05\x65nded\x18\x04 \x03(\x03\x12\x19\n\x11snapshot_complete\x18\x05 \x01(\x08\x12\x0f\n\x07goodbye\x18\x06 \x01(\x08\"B\n\x0cGatewayHello\x12\x12\n\ngateway_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\"j\n\x0cSessionBegan\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x11\n\tmember_id\x18\x03 \x01(\t\x12\x11\n\tdevice_id\x18\x04 \x01(\t\x12\x14\n\x0c\x64\x65vice_class\x18\x05 \x01(\t\"<\n\x0e\x41ttachResponse\x12\x18\n\x10through_sequence\x18\x01 \x01(\x03\x12\x10\n\x08lease_ms\x18\x02 \x01(\x03\"D\n\rLookupRequest\x12\x13\n\x0bmember_keys\x18\x03 \x03(\x0cJ\x04\x08\x01\x10\x02J\x04\x08\x02\x10\x03R\x06tenantR\nmember_ids\"\x8b\x01\n\x0eLookupResponse\x12\'\n\x08gateways\x18\x01 \x03(\x0b\x32\x15.reno.v1.GatewayHello\x12(\n\x07members\x18\x02 \x03(\x0b\x32\x17.reno.v1.MemberSessions\x12&\n\x06others\x18\x03 \x01(\x0e\x32\x16.reno.v1.PresenceState\"V\n\x0eMemberSessions\x12\'\n\x08sessions\x18\x02 \x03(\x0b\x32\x15.reno.v1.SessionPlace\x12\x0e\n\x06member\x18\x03 \x01(\rJ\x04\x08\x01\x10\x02R\x05state\"X\n\x0cSessionPlace\x12\x0f\n\x07gateway\x18\x01 \x01(\r\x12\x0e\n\x06number\x18\x02 \x01(\x03\x12\x11\n\tdevice_id\x18\x03 \x01(\t\x12\x14\n\x0c\x64\x65vice_class\x18\x04 \x01(\t2\x88\x01\n\x0cLeaseService\x12=\n\x06\x41ttach\x12\x16.reno.v1.AttachRequest\x1a\x17.reno.v1.AttachResponse(\x01\x30\x01\x12\x39\n\x06Lookup\x12\x16.reno.v1.LookupRequest\x1a\x17.reno.v1.LookupResponseBB\n\nio.reno.v1P\x01Z2github.com/reno-mesh/reno/clients/go/renov1;renov1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,13 +42,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ATTACHRESPONSE']._serialized_start=419
   _globals['_ATTACHRESPONSE']._serialized_end=479
   _globals['_LOOKUPREQUEST']._serialized_start=481
-  _globals['_LOOKUPREQUEST']._serialized_end=532
-  _globals['_LOOKUPRESPONSE']._serialized_start=534
-  _globals['_LOOKUPRESPONSE']._serialized_end=633
-  _globals['_MEMBERSESSIONS']._serialized_start=635
-  _globals['_MEMBERSESSIONS']._serialized_end=731
-  _globals['_SESSIONPLACE']._serialized_start=733
-  _globals['_SESSIONPLACE']._serialized_end=821
-  _globals['_LEASESERVICE']._serialized_start=824
-  _globals['_LEASESERVICE']._serialized_end=960
+  _globals['_LOOKUPREQUEST']._serialized_end=549
+  _globals['_LOOKUPRESPONSE']._serialized_start=552
+  _globals['_LOOKUPRESPONSE']._serialized_end=691
+  _globals['_MEMBERSESSIONS']._serialized_start=693
+  _globals['_MEMBERSESSIONS']._serialized_end=779
+  _globals['_SESSIONPLACE']._serialized_start=781
+  _globals['_SESSIONPLACE']._serialized_end=869
+  _globals['_LEASESERVICE']._serialized_start=872
+  _globals['_LEASESERVICE']._serialized_end=1008
 # @@protoc_insertion_point(module_scope)

@@ -163,27 +163,23 @@ Global___AttachResponse: _TypeAlias = AttachResponse  # noqa: Y015
 
 @_typing.final
 class LookupRequest(_message.Message):
-    """LookupRequest asks for members of one tenant."""
+    """LookupRequest asks for members."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    TENANT_FIELD_NUMBER: _builtins.int
-    MEMBER_IDS_FIELD_NUMBER: _builtins.int
-    tenant: _builtins.str
-    """Empty until tenants exist."""
+    MEMBER_KEYS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def member_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The members, 5,000 at most."""
+    def member_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Set by the processor; 5,000 at most. A member's key is what its stored rows begin with: the tenant, a zero byte and the member id."""
 
     def __init__(
         self,
         *,
-        tenant: _builtins.str = ...,
-        member_ids: _abc.Iterable[_builtins.str] | None = ...,
+        member_keys: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["member_ids", b"member_ids", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["member_keys", b"member_keys"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -191,29 +187,35 @@ Global___LookupRequest: _TypeAlias = LookupRequest  # noqa: Y015
 
 @_typing.final
 class LookupResponse(_message.Message):
-    """LookupResponse names each gateway once."""
+    """LookupResponse names each gateway once, and each member that is online. All of it is set by the replica."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     GATEWAYS_FIELD_NUMBER: _builtins.int
     MEMBERS_FIELD_NUMBER: _builtins.int
+    OTHERS_FIELD_NUMBER: _builtins.int
+    others: _presence_service_pb2.PresenceState.ValueType
+    """What is known of every member that is not named: OFFLINE or UNKNOWN. Set in every answer, also where all are named: a response without it answers nothing, and
+    neither does one with an index that points at nothing. The processor then asks another replica.
+    """
     @_builtins.property
     def gateways(self) -> _containers.RepeatedCompositeFieldContainer[Global___GatewayHello]:
         """Gateways with sessions of any member asked for."""
 
     @_builtins.property
     def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___MemberSessions]:
-        """In the order of the request."""
+        """The members with sessions, all of them ONLINE, in the order of the request."""
 
     def __init__(
         self,
         *,
         gateways: _abc.Iterable[Global___GatewayHello] | None = ...,
         members: _abc.Iterable[Global___MemberSessions] | None = ...,
+        others: _presence_service_pb2.PresenceState.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["gateways", b"gateways", "members", b"members"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gateways", b"gateways", "members", b"members", "others", b"others"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -221,27 +223,27 @@ Global___LookupResponse: _TypeAlias = LookupResponse  # noqa: Y015
 
 @_typing.final
 class MemberSessions(_message.Message):
-    """MemberSessions are a member's live sessions."""
+    """MemberSessions are the live sessions of a member that is online."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    STATE_FIELD_NUMBER: _builtins.int
     SESSIONS_FIELD_NUMBER: _builtins.int
-    state: _presence_service_pb2.PresenceState.ValueType
-    """What is known."""
+    MEMBER_FIELD_NUMBER: _builtins.int
+    member: _builtins.int
+    """Index into the request's member_keys."""
     @_builtins.property
     def sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___SessionPlace]:
-        """The sessions; empty unless ONLINE."""
+        """The sessions, one at least."""
 
     def __init__(
         self,
         *,
-        state: _presence_service_pb2.PresenceState.ValueType = ...,
         sessions: _abc.Iterable[Global___SessionPlace] | None = ...,
+        member: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["sessions", b"sessions", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "sessions", b"sessions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

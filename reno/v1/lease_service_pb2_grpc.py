@@ -63,9 +63,9 @@ class LeaseServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Lookup(self, request, context):
-        """Says for each member which gateways hold its sessions.
+        """Says which gateways hold the members' sessions. Nearly all members asked for are offline, so only those with sessions are named.
 
-        OK. INVALID_ARGUMENT: too many members. UNAVAILABLE: DRAINING.
+        OK. INVALID_ARGUMENT: TOO_LARGE, more members than presence.max_lookup_members. UNAVAILABLE: DRAINING.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

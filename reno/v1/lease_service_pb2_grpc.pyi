@@ -41,9 +41,9 @@ class LeaseServiceStub:
     INVALID_ARGUMENT: the first request has no hello. FAILED_PRECONDITION: FENCED, a newer epoch of this gateway is attached. UNAVAILABLE: DRAINING.
     """
     Lookup: _grpc.UnaryUnaryMultiCallable[_lease_service_pb2.LookupRequest, _lease_service_pb2.LookupResponse]
-    """Says for each member which gateways hold its sessions.
+    """Says which gateways hold the members' sessions. Nearly all members asked for are offline, so only those with sessions are named.
 
-    OK. INVALID_ARGUMENT: too many members. UNAVAILABLE: DRAINING.
+    OK. INVALID_ARGUMENT: TOO_LARGE, more members than presence.max_lookup_members. UNAVAILABLE: DRAINING.
     """
 
 @_typing.type_check_only
@@ -59,9 +59,9 @@ class LeaseServiceAsyncStub(LeaseServiceStub):
     INVALID_ARGUMENT: the first request has no hello. FAILED_PRECONDITION: FENCED, a newer epoch of this gateway is attached. UNAVAILABLE: DRAINING.
     """
     Lookup: _aio.UnaryUnaryMultiCallable[_lease_service_pb2.LookupRequest, _lease_service_pb2.LookupResponse]  # type: ignore[assignment]
-    """Says for each member which gateways hold its sessions.
+    """Says which gateways hold the members' sessions. Nearly all members asked for are offline, so only those with sessions are named.
 
-    OK. INVALID_ARGUMENT: too many members. UNAVAILABLE: DRAINING.
+    OK. INVALID_ARGUMENT: TOO_LARGE, more members than presence.max_lookup_members. UNAVAILABLE: DRAINING.
     """
 
 class LeaseServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -86,9 +86,9 @@ class LeaseServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _lease_service_pb2.LookupRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_lease_service_pb2.LookupResponse, _abc.Awaitable[_lease_service_pb2.LookupResponse]]:
-        """Says for each member which gateways hold its sessions.
+        """Says which gateways hold the members' sessions. Nearly all members asked for are offline, so only those with sessions are named.
 
-        OK. INVALID_ARGUMENT: too many members. UNAVAILABLE: DRAINING.
+        OK. INVALID_ARGUMENT: TOO_LARGE, more members than presence.max_lookup_members. UNAVAILABLE: DRAINING.
         """
 
 def add_LeaseServiceServicer_to_server(servicer: LeaseServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

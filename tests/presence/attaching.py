@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
 
+from reno.domain.member import member_key
 from reno.v1.lease_service_pb2 import (
     AttachRequest,
     AttachResponse,
@@ -13,8 +15,10 @@ from reno.v1.lease_service_pb2 import (
     LookupRequest,
     LookupResponse,
     SessionBegan,
+    SessionPlace,
 )
 from reno.v1.lease_service_pb2_grpc import LeaseServiceStub
+from reno.v1.presence_service_pb2 import PRESENCE_STATE_ONLINE, PresenceState
 
 
 class HandAttached:
@@ -45,9 +49,27 @@ def began(number: int, member: str = "anna", device: str = "tv-1") -> SessionBeg
     return SessionBegan(number=number, member_id=member, device_id=device, device_class="tv")
 
 
-async def look(stub: Any, members: Sequence[str]) -> LookupResponse:
-    response: LookupResponse = await stub.Lookup(LookupRequest(member_ids=members))
-    return response
+@dataclass(frozen=True)
+class Looked:
+    """An answer, with a state and sessions for each member asked for."""
+
+    gateways: list[GatewayHello]
+    members: list[tuple[PresenceState.ValueType, list[SessionPlace]]]
+
+
+async def look(stub: Any, members: Sequence[str]) -> Looked:
+    keys = [member_key("", member) for member in members]
+    response: LookupResponse = await stub.Lookup(LookupRequest(member_keys=keys))
+    online = {each.member: list(each.sessions) for each in response.members}
+    assert len(online) == len(response.members)
+    assert all(online.values())
+    return Looked(
+        list(response.gateways),
+        [
+            (PRESENCE_STATE_ONLINE, online[index]) if index in online else (response.others, [])
+            for index in range(len(keys))
+        ],
+    )
 
 
 @asynccontextmanager

@@ -31,12 +31,18 @@ def test_says_what_was_found(gateways: list[list[SessionPlace]], young: bool) ->
     found = table.lookup([member_key("", member) for member in MEMBERS], 0)
     for _ in ("first", "from what is kept"):
         answer = LookupResponse.FromString(lookup_answer(found))
-        assert [int(member.state) for member in answer.members] == [state for state, _ in found]
-        for member, (_, sessions) in zip(answer.members, found, strict=True):
+        assert int(answer.others) == found.others
+        online = {member.member: member for member in answer.members}
+        assert len(online) == len(answer.members)
+        assert online.keys() == {at for at, sessions in enumerate(found.sessions) if sessions}
+        for at, member in online.items():
             assert [
                 (answer.gateways[s.gateway], s.number, s.device_id, s.device_class)
                 for s in member.sessions
-            ] == [(_hello(s.gateway), s.number, s.device_id, s.device_class) for s in sessions]
+            ] == [
+                (_hello(s.gateway), s.number, s.device_id, s.device_class)
+                for s in found.sessions[at]
+            ]
         names = [gateway.gateway_id for gateway in answer.gateways]
         assert len(names) == len(set(names))
 

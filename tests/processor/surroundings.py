@@ -44,7 +44,7 @@ class Presence:
         self.holds: asyncio.Event | asyncio.Semaphore | None = None
         self.lookups = 0
 
-    async def lookup(self, tenant: str, member_ids: Sequence[str], timeout_s: float) -> Located:
+    async def lookup(self, member_keys: Sequence[bytes], timeout_s: float) -> Located:
         self.lookups += 1
         if self.holds is not None:
             holds = self.holds
@@ -52,9 +52,10 @@ class Presence:
         if self.fails:
             raise Unavailable(Reason.NOT_READY, "told to fail")
         located = Located()
-        for member_id in member_ids:
+        for key in member_keys:
+            member_id = key.partition(b"\0")[2].decode()
             for gateway in self.places.get(member_id, ()):
-                located.by_gateway.setdefault(gateway, set()).add(member_id)
+                located.by_gateway.setdefault(gateway, set()).add(key)
         return located
 
 

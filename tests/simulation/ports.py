@@ -199,13 +199,13 @@ class LookupPort:
         self._world = world
         self._caller = caller
 
-    async def lookup(self, tenant: str, member_ids: Sequence[str], timeout_s: float) -> Located:
+    async def lookup(self, member_keys: Sequence[bytes], timeout_s: float) -> Located:
         replica = self._world.random.choice(self._world.replicas)
-        asked = list(member_ids)
+        asked = list(member_keys)
         return await self._world.network.call(
             f"look up {asked} at {replica.name}",
             self._caller,
-            lambda: replica.look_up(tenant, asked),
+            lambda: replica.look_up(asked),
         )
 
 

@@ -7,7 +7,6 @@ from typing import TypeVar
 
 from presence.lease_table import Attachment, LeaseTable, PresenceState
 from reno.adapters.untold_sessions import UntoldSessions
-from reno.domain.member import member_key
 from reno.errors import TryLater, Unavailable
 from reno.ports import GatewayAddress, Located, SessionPlace
 from tests.simulation.kernel import Kernel, Process
@@ -70,22 +69,20 @@ class Replica:
         )
         self._heard_ms[attachment.gateway] = now_ms
 
-    def look_up(self, tenant: str, member_ids: list[str]) -> Located:
+    def look_up(self, member_keys: list[bytes]) -> Located:
         self._must_be_up()
         now_ms = self._kernel.now_ms
-        keys = [member_key(tenant, member_id) for member_id in member_ids]
         located = Located()
-        for member_id, (state, sessions) in zip(
-            member_ids, self.table.lookup(keys, now_ms), strict=True
-        ):
+        found = self.table.lookup(member_keys, now_ms)
+        for key, (state, sessions) in zip(member_keys, found, strict=True):
             if state is PresenceState.OFFLINE:
                 assert now_ms - self._started_ms >= LEASE_MS, "Truthful: unknown said as offline"
             for session in sessions:
                 gateway = session.gateway
                 assert now_ms - self._heard_ms[gateway] < LEASE_MS, (
-                    f"Truthful: {member_id} online at {gateway.gateway_id} after its lease"
+                    f"Truthful: {key!r} online at {gateway.gateway_id} after its lease"
                 )
-                located.by_gateway.setdefault(gateway, _InOrder()).add(member_id)
+                located.by_gateway.setdefault(gateway, _InOrder()).add(key)
         return located
 
     def _must_be_up(self) -> None:
@@ -93,10 +90,10 @@ class Replica:
             raise unavailable()
 
 
-class _InOrder(set[str]):
+class _InOrder(set[bytes]):
     """Iterates the same way in every process, so that a seed replays."""
 
-    def __iter__(self) -> Iterator[str]:
+    def __iter__(self) -> Iterator[bytes]:
         return iter(sorted(super().__iter__()))
 
 

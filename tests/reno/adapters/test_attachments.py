@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
-import grpc
 import pytest
 
 from presence.role import PresenceRole
@@ -13,13 +12,13 @@ from reno.adapters.attachments import Attachments
 from reno.domain.reason import Reason
 from reno.errors import WrongState
 from reno.ports import GatewayAddress, SessionPlace
-from reno.v1.lease_service_pb2 import LookupRequest, MemberSessions
-from reno.v1.lease_service_pb2_grpc import LeaseServiceStub
 from reno.v1.presence_service_pb2 import (
     PRESENCE_STATE_OFFLINE,
     PRESENCE_STATE_ONLINE,
     PRESENCE_STATE_UNKNOWN,
+    PresenceState,
 )
+from tests.presence.attaching import lease_stub, look
 from tests.servers.presence import presence_process, presence_role, presence_settings, until
 
 LONG_LEASE = presence_settings(lease_s=60)
@@ -78,15 +77,14 @@ async def gateway(*addresses: str, epoch: int = 1, name: str = "g1") -> AsyncIte
         await made.attachments.stop()
 
 
-async def look(address: str, member: str = "anna") -> MemberSessions:
-    async with grpc.aio.insecure_channel(address) as channel:
-        response = await LeaseServiceStub(channel).Lookup(LookupRequest(member_ids=[member]))
-        members: list[MemberSessions] = list(response.members)
-        return members[0]
+async def state(address: str, member: str = "anna") -> PresenceState.ValueType:
+    async with lease_stub(address) as stub:
+        return (await look(stub, [member])).members[0][0]
 
 
 async def numbers(address: str, member: str = "anna") -> list[int]:
-    return [session.number for session in (await look(address, member)).sessions]
+    async with lease_stub(address) as stub:
+        return [session.number for session in (await look(stub, [member])).members[0][1]]
 
 
 async def becomes(address: str, *expected: int, member: str = "anna") -> None:
@@ -137,13 +135,13 @@ async def test_truthful_a_gateway_that_dies_is_offline_after_its_lease() -> None
         held.begin(place(1), place(2, "ben"))
         await until(lambda: len(held.known) == 2)
         await held.die()
-        assert (await look(internal(role))).state == PRESENCE_STATE_ONLINE
+        assert await state(internal(role)) == PRESENCE_STATE_ONLINE
 
         async def offline() -> bool:
-            return (await look(internal(role))).state == PRESENCE_STATE_OFFLINE
+            return await state(internal(role)) == PRESENCE_STATE_OFFLINE
 
         await until(offline)
-        assert (await look(internal(role), "ben")).state == PRESENCE_STATE_OFFLINE
+        assert await state(internal(role), "ben") == PRESENCE_STATE_OFFLINE
 
 
 async def test_an_idle_attachment_keeps_its_lease() -> None:
@@ -153,7 +151,7 @@ async def test_an_idle_attachment_keeps_its_lease() -> None:
         # Another member turns from UNKNOWN to OFFLINE when the replica has been up for a lease.
 
         async def a_lease_later() -> bool:
-            return (await look(internal(role), "carl")).state == PRESENCE_STATE_OFFLINE
+            return await state(internal(role), "carl") == PRESENCE_STATE_OFFLINE
 
         await until(a_lease_later)
         assert await numbers(internal(role)) == [1]
@@ -169,7 +167,7 @@ async def test_a_replica_that_was_killed_is_told_again() -> None:
         async with presence_process(replica.internal, lease_s=60) as restarted:
             await until(lambda: held.known == [(1, True)])
             assert await numbers(restarted.internal) == [1]
-            assert (await look(restarted.internal, "carl")).state == PRESENCE_STATE_UNKNOWN
+            assert await state(restarted.internal, "carl") == PRESENCE_STATE_UNKNOWN
             held.begin(place(3))
             await until(lambda: (3, False) in held.known)
 

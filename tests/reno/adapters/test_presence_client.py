@@ -19,7 +19,9 @@ from reno.v1.lease_service_pb2 import (
     SessionPlace,
 )
 from reno.v1.lease_service_pb2_grpc import LeaseServiceServicer, add_LeaseServiceServicer_to_server
-from reno.v1.presence_service_pb2 import PRESENCE_STATE_ONLINE, PRESENCE_STATE_UNKNOWN
+from reno.v1.presence_service_pb2 import PRESENCE_STATE_OFFLINE, PRESENCE_STATE_UNKNOWN
+
+G1 = GatewayHello(gateway_id="g1", epoch=7, address="h:1")
 
 
 class Replica(LeaseServiceServicer):
@@ -28,27 +30,33 @@ class Replica(LeaseServiceServicer):
     def __init__(self) -> None:
         self.asked: list[int] = []
         self.silent = False
+        self.says: LookupResponse | None = None
+        """Instead of the truth."""
         self.address = ""
 
     def Attach(self, request_iterator: Any, context: Any) -> Any:
         raise NotImplementedError
 
     async def Lookup(self, request: LookupRequest, context: Any) -> LookupResponse:
-        self.asked.append(len(request.member_ids))
+        self.asked.append(len(request.member_keys))
         if self.silent:
             await asyncio.sleep(3600)
+        if self.says is not None:
+            return self.says
         return LookupResponse(
-            gateways=[GatewayHello(gateway_id="g1", epoch=7, address="h:1")],
+            gateways=[G1],
             members=[
-                MemberSessions(
-                    state=PRESENCE_STATE_ONLINE,
-                    sessions=[SessionPlace(gateway=0, number=1), SessionPlace(gateway=0, number=2)],
-                )
-                if int(member[-1]) % 2 == 0
-                else MemberSessions(state=PRESENCE_STATE_UNKNOWN)
-                for member in request.member_ids
+                online(index)
+                for index, key in enumerate(request.member_keys)
+                if int(key[-1:]) % 2 == 0
             ],
+            others=PRESENCE_STATE_UNKNOWN,
         )
+
+
+def online(member: int, gateway: int = 0) -> MemberSessions:
+    places = [SessionPlace(gateway=gateway, number=1), SessionPlace(gateway=gateway, number=2)]
+    return MemberSessions(member=member, sessions=places)
 
 
 @asynccontextmanager
@@ -77,29 +85,51 @@ async def client_of(*addresses: str) -> AsyncIterator[PresenceClient]:
 
 async def test_it_names_each_gateway_with_its_members() -> None:
     async with replicas(1) as (replica,), client_of(replica.address) as client:
-        located = await client.lookup("", ["m0", "m1", "m2"], 10.0)
-    assert located.by_gateway == {GatewayAddress("g1", 7, "h:1"): {"m0", "m2"}}
+        located = await client.lookup([b"\0m0", b"\0m1", b"\0m2"], 10.0)
+    assert located.by_gateway == {GatewayAddress("g1", 7, "h:1"): {b"\0m0", b"\0m2"}}
 
 
 async def test_many_members_are_asked_for_in_several_requests() -> None:
     async with replicas(1) as (replica,), client_of(replica.address) as client:
-        members = [f"m{number}" for number in range(MAX_MEMBERS + 10)]
-        located = await client.lookup("", members, 30.0)
+        members = [b"\0m%d" % number for number in range(MAX_MEMBERS + 10)]
+        located = await client.lookup(members, 30.0)
         (found,) = located.by_gateway.values()
     assert sorted(replica.asked) == [10, MAX_MEMBERS]
-    assert len(found) == len(members) // 2
+    assert found == set(members[::2])
 
 
 async def test_replicas_take_turns_and_a_silent_one_is_passed_over() -> None:
     async with replicas(2) as both, client_of(*(each.address for each in both)) as client:
         for _ in range(4):
-            await client.lookup("", ["m0"], 10.0)
+            await client.lookup([b"\0m0"], 10.0)
         assert [len(each.asked) for each in both] == [2, 2]
         both[0].silent = True
         for _ in range(3):
-            located = await client.lookup("", ["m0"], 2.0)
+            located = await client.lookup([b"\0m0"], 2.0)
             assert located.by_gateway
-        assert not (await client.lookup("", [], 2.0)).by_gateway
+        assert not (await client.lookup([], 2.0)).by_gateway
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        LookupResponse(),
+        LookupResponse(gateways=[G1], members=[online(0)]),
+        LookupResponse(gateways=[G1], members=[online(1)], others=PRESENCE_STATE_OFFLINE),
+        LookupResponse(gateways=[G1], members=[online(2**32 - 1)], others=PRESENCE_STATE_OFFLINE),
+        LookupResponse(gateways=[G1], members=[online(0, 1)], others=PRESENCE_STATE_OFFLINE),
+    ],
+)
+async def test_a_replica_that_answers_nonsense_does_not_answer(says: LookupResponse) -> None:
+    async with replicas(2) as both, client_of(*(each.address for each in both)) as client:
+        both[0].says = says
+        for _ in range(4):
+            located = await client.lookup([b"\0m0"], 10.0)
+            assert located.by_gateway == {GatewayAddress("g1", 7, "h:1"): {b"\0m0"}}
+        assert both[0].asked
+        both[1].says = says
+        with pytest.raises(Unavailable):
+            await client.lookup([b"\0m0"], 10.0)
 
 
 async def test_nobody_answers() -> None:
@@ -107,7 +137,7 @@ async def test_nobody_answers() -> None:
         for each in both:
             each.silent = True
         with pytest.raises(Unavailable):
-            await client.lookup("", ["m0"], 0.2)
+            await client.lookup([b"\0m0"], 0.2)
     async with client_of(both[0].address) as client:
         with pytest.raises(Unavailable):
-            await client.lookup("", ["m0"], 5.0)
+            await client.lookup([b"\0m0"], 5.0)

@@ -34,12 +34,14 @@ class _Batch:
 
     def answer(self, call: "asyncio.Task[list[Page]]") -> None:
         """Gives every asker its page; one that went away leaves the others alone."""
+        # Asked for in any case: where every asker went away nobody else takes it.
+        error = None if call.cancelled() else call.exception()
         for index, page in enumerate(self.pages):
             if page.done():
                 continue
             if call.cancelled():
                 page.cancel()
-            elif error := call.exception():
+            elif error:
                 page.set_exception(error)
             else:
                 page.set_result(call.result()[index])

@@ -1,5 +1,7 @@
 import asyncio
+import gc
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -61,3 +63,17 @@ async def test_a_lane_that_does_not_answer_in_time_is_unavailable() -> None:
     gathering = Gathering(HeldInbox(), 0.02)
     with pytest.raises(Unavailable):
         await gathering.read(LANE, a_slice(0))
+
+
+async def test_a_call_that_fails_when_every_asker_has_gone_is_nobodys_surprise() -> None:
+    """asyncio complains of what a task raised and nobody took."""
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, said: complaints.append(said))
+    inbox = HeldInbox()
+    asked = asyncio.create_task(Gathering(inbox, 0.5).read(LANE, a_slice(1)))
+    await eventually(lambda: bool(inbox.calls))
+    asked.cancel()
+    del asked
+    await eventually(lambda: asyncio.all_tasks() == {asyncio.current_task()})
+    gc.collect()
+    assert not complaints

@@ -49,8 +49,8 @@ FIGURES = {
     "deliver_row_us": _measured(1.3, "µs/row", f"{SIMULATE}, half of client and server"),
     "unary_us": _measured(200, "µs/call", "spike: grpc.aio unary 170 to 220, server side"),
     # Bytes of an event with 100 bytes of payload
-    "log_bytes": _measured(325.5, "B/event", f"{SIMULATE}, sizes"),
-    "row_bytes": _measured(378.4, "B/row", f"{SIMULATE}, sizes: key and value"),
+    "log_bytes": _measured(353.9, "B/event", f"{SIMULATE}, sizes"),
+    "row_bytes": _measured(337.9, "B/row", f"{SIMULATE}, sizes: key and value"),
     "pushed_bytes": _measured(276.4, "B/frame", f"{SIMULATE}, sizes"),
     # A connected device
     "stream_bytes": _measured(36_796, "B/stream", f"{IDLE}, gateway, 100 streams a connection"),

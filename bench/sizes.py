@@ -20,7 +20,7 @@ from reno.v1.ingestion_service_pb2 import PublishBatchRequest
 from reno.v1.notification_pb2 import VIA_PUSH
 from reno.v1.notification_service_pb2 import SubscribeResponse
 from reno.wire.envelope import seal_envelope
-from reno.wire.logged_row import open_logged
+from reno.wire.logged_row import LoggedRow
 
 NOW_MS = 1_790_000_000_000
 BATCH = 500
@@ -35,12 +35,14 @@ def measure(payload_bytes: int) -> dict[str, float]:
     }
 
 
-def rows_of(event_type: str, payload_bytes: int, count: int) -> list[bytes]:
+def rows_of(event_type: str, payload_bytes: int, count: int) -> list[LoggedRow]:
     """Serialised Rows of as many members."""
     return [row for _, _, row in _resolved(event_type, payload_bytes, count)]
 
 
-def _resolved(event_type: str, payload_bytes: int, count: int) -> list[tuple[Event, str, bytes]]:
+def _resolved(
+    event_type: str, payload_bytes: int, count: int
+) -> list[tuple[Event, str, LoggedRow]]:
     policy = policies_of(load(None))[event_type]
     backend = Backend("", "playback")
     resolver = Resolver(policy, backend, NOW_MS, "")
@@ -61,7 +63,7 @@ def _resolved(event_type: str, payload_bytes: int, count: int) -> list[tuple[Eve
             event_identity("", backend.source, member, event_id),
             is_special=False,
         )
-        assert isinstance(row, bytes)
+        assert isinstance(row, LoggedRow)
         found.append((event, member, row))
     return found
 
@@ -72,7 +74,7 @@ def _of(event_type: str, payload_bytes: int) -> dict[str, float]:
     for index, (event, member, logged) in enumerate(_resolved(event_type, payload_bytes, BATCH)):
         events.events.append(event)
         rows.append(logged)
-        row = open_logged(logged).row
+        row = logged.row
         position = position_of(0, 1_000_000_000, index)
         values += len(row_value(NOW_MS, row))
         keys += len(rows_prefix(member_key("", member), Priority.HIGH)) + 8

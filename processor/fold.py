@@ -1,7 +1,8 @@
 """The fold over a shard's log: verdicts, rows and journal from the log alone. The same log gives the same writes, in any batching and after any restart."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 
 import numpy as np
 
@@ -10,11 +11,11 @@ from processor.recollection import Recollection
 from reno.catalogue.entry import DEFAULT_WINDOW_MS, LONGEST_WINDOW_MS
 from reno.domain.member import IDENTITY_BYTES
 from reno.domain.outcome import Outcome
-from reno.domain.position import MAX_EVENTS_PER_ENVELOPE, position_of
+from reno.domain.position import position_of
 from reno.gates import is_duplicate
 from reno.ports import EnvelopeWrite, JournalEntry, LogRecord, RowWrite
-from reno.wire.envelope import Unreadable, open_envelope
-from reno.wire.logged_row import LoggedRow, are_rows, open_logged
+from reno.v1.envelope_pb2 import Envelope
+from reno.wire.envelope import Unreadable, identities_of, open_envelope, unreadable_rows
 
 _NO_IDENTITY = bytes(IDENTITY_BYTES)
 _STORED = int(Outcome.STORED)
@@ -31,14 +32,6 @@ class Deliverables:
     """Which wake nobody."""
     traceparents: dict[int, str] = field(default_factory=dict)
     """Of sampled events."""
-
-    def add(self, position: int, row: LoggedRow) -> None:
-        """The next one."""
-        self.rows.append(RowWrite(row.member_key, position, row.expires_at_ms, row.row))
-        if row.store_only:
-            self.quiet.add(position)
-        if row.traceparent:
-            self.traceparents[position] = row.traceparent
 
     def extend(self, later: "Deliverables") -> None:
         """With those of a later message."""
@@ -62,12 +55,14 @@ class LogChanged(Exception):
 
 @dataclass(slots=True)
 class _Foreseen:
-    """A log message, opened, with what the window knew of it before it was folded. Where a row cannot be read stands why; `unreadable`: why the whole cannot."""
+    """A log message, opened, with what the window knew of it before it was folded."""
 
-    envelope_id: bytes = b""
-    unreadable: str = ""
-    rows: Sequence[LoggedRow | str] = ()
+    envelope: Envelope
     identities: Sequence[bytes] = ()
+    unreadable_rows: Mapping[int, str] = field(default_factory=dict)
+    """Why, by index."""
+    unreadable: str = ""
+    """Why the whole cannot be read; empty: it can."""
     window_ms: int = 0
     firsts_ms: Sequence[int] = ()
     envelope_first_ms: int = 0
@@ -118,7 +113,7 @@ class Fold:
         self._foreseen = {record.sequence: _opened(record) for record in records}
         messages = [each for each in self._foreseen.values() if not each.unreadable]
         known = self._known_since_ms
-        ids = [_turned(each.envelope_id) for each in messages]
+        ids = [_turned(each.envelope.id) for each in messages]
         for each, first_ms in zip(messages, self._envelope_ids.first_ms(ids, known), strict=True):
             each.envelope_first_ms = first_ms
         identities = [identity for each in messages for identity in each.identities]
@@ -134,36 +129,45 @@ class Fold:
         if record.sequence not in self._foreseen:
             self.foresee([record])
         foreseen = self._foreseen.pop(record.sequence)
-        envelope_id = foreseen.envelope_id
+        envelope = foreseen.envelope
         now_ms = self._pass(record.timestamp_ms, foreseen.window_ms)
         if foreseen.unreadable:
             write = EnvelopeWrite(self._entry(record.sequence, b""), ())
             return Folded(write, Deliverables(), foreseen.unreadable)
-        envelope_first_ms = self._fresh_envelopes.get(envelope_id, foreseen.envelope_first_ms)
+        envelope_first_ms = self._fresh_envelopes.get(envelope.id, foreseen.envelope_first_ms)
         if envelope_first_ms > self._known_since_ms:
-            entry = self._entry(record.sequence, envelope_id, repeated=True)
+            entry = self._entry(record.sequence, envelope.id, repeated=True)
             return Folded(EnvelopeWrite(entry, ()), Deliverables(), None)
-        self._fresh_envelopes[envelope_id] = now_ms
+        self._fresh_envelopes[envelope.id] = now_ms
 
-        verdicts = bytearray((_STORED,)) * len(foreseen.rows)
-        deliverables = Deliverables()
-        unreadable: str | None = None
-        fresh, known_since_ms = self._fresh, self._known_since_ms
+        verdicts = self._verdicts(foreseen, now_ms)
         first_position = position_of(self._generation, record.sequence, 0)
-        for index, row in enumerate(foreseen.rows):
-            if isinstance(row, str):
-                verdicts[index] = _DEAD
-                unreadable = unreadable or f"event {index}: {row}"
-                continue
-            first_ms = fresh.get(row.identity, foreseen.firsts_ms[index])
-            if first_ms > known_since_ms and is_duplicate(first_ms, row.window_ms, now_ms):
-                verdicts[index] = _DUPLICATE
-                continue
-            fresh[row.identity] = now_ms
-            deliverables.add(first_position + index, row)
+        deliverables = _stored(envelope, verdicts, first_position)
         identities = b"".join(foreseen.identities)
-        entry = self._entry(record.sequence, envelope_id, bytes(verdicts), identities)
+        entry = self._entry(record.sequence, envelope.id, verdicts, identities)
+        unreadable = next(
+            (f"event {n}: {why}" for n, why in foreseen.unreadable_rows.items()), None
+        )
         return Folded(EnvelopeWrite(entry, deliverables.rows), deliverables, unreadable)
+
+    def _verdicts(self, foreseen: _Foreseen, now_ms: int) -> bytes:
+        """One a row; what is stored is known from now on."""
+        verdicts = bytearray((_STORED,)) * len(foreseen.identities)
+        for index in foreseen.unreadable_rows:
+            verdicts[index] = _DEAD
+        fresh, known_since_ms = self._fresh, self._known_since_ms
+        for index, (identity, known_ms, window_ms) in enumerate(
+            zip(foreseen.identities, foreseen.firsts_ms, foreseen.envelope.window_ms, strict=True)
+        ):
+            if verdicts[index] == _DEAD:
+                continue
+            first_ms = fresh.get(identity, known_ms)
+            # A gate is a call, and most ids are new.
+            if first_ms > known_since_ms and is_duplicate(first_ms, window_ms, now_ms):
+                verdicts[index] = _DUPLICATE
+            else:
+                fresh[identity] = now_ms
+        return bytes(verdicts)
 
     def _pass(self, log_time_ms: int, window_ms: int) -> int:
         """Log time now."""
@@ -209,60 +213,53 @@ def remembered_since_ms(newest: JournalEntry) -> int:
 def envelope_id_of(record: LogRecord) -> bytes:
     """As the journal has it: empty where the bytes are no envelope."""
     try:
-        return _open(record)[0]
+        return open_envelope(record.payload).id
     except Unreadable:
         return b""
 
 
 def deliverables_again(record: LogRecord, entry: JournalEntry) -> Deliverables:
     """What the message came to when it was journalled: for one that was stored and perhaps not delivered. Raises LogChanged."""
-    again = Deliverables()
     try:
-        envelope_id, rows = _open(record)
+        envelope = open_envelope(record.payload)
     except Unreadable as error:
         if not entry.envelope_id:
-            return again
+            return Deliverables()
         raise LogChanged(f"sequence {record.sequence}: {error}") from error
-    processed = () if entry.repeated_envelope else rows
-    if envelope_id != entry.envelope_id or len(processed) != len(entry.verdicts):
+    processed = 0 if entry.repeated_envelope else len(envelope.rows)
+    if envelope.id != entry.envelope_id or processed != len(entry.verdicts):
         raise LogChanged(f"sequence {record.sequence} holds another envelope than was processed")
-    first_position = position_of(entry.generation, record.sequence, 0)
-    for index, (logged, verdict) in enumerate(zip(processed, entry.verdicts, strict=True)):
-        if verdict == _STORED:
-            again.add(first_position + index, open_logged(logged))
-    return again
+    if not processed:
+        return Deliverables()
+    return _stored(envelope, entry.verdicts, position_of(entry.generation, record.sequence, 0))
 
 
-def _open(record: LogRecord) -> tuple[bytes, Sequence[bytes]]:
-    """Raises Unreadable, too, where the rows are more than positions can tell apart."""
-    envelope = open_envelope(record.payload)
-    if len(envelope.rows) > MAX_EVENTS_PER_ENVELOPE:
-        raise Unreadable(f"an envelope of {len(envelope.rows)} events")
-    return envelope.id, envelope.rows
+def _stored(envelope: Envelope, verdicts: bytes, first_position: int) -> Deliverables:
+    is_stored = [verdict == _STORED for verdict in verdicts]
+    positions = range(first_position, first_position + len(verdicts))
+    rows = zip(envelope.member_keys, positions, envelope.expires_at_ms, envelope.rows, strict=True)
+    return Deliverables(
+        [RowWrite(*row) for row in compress(rows, is_stored)],
+        {positions[index] for index in envelope.quiet if is_stored[index]},
+        {
+            positions[index]: traceparent
+            for index, traceparent in sorted(envelope.traceparents.items())
+            if is_stored[index]
+        },
+    )
 
 
 def _opened(record: LogRecord) -> _Foreseen:
     try:
-        envelope_id, logged = _open(record)
+        envelope = open_envelope(record.payload)
     except Unreadable as error:
-        return _Foreseen(unreadable=str(error))
-    rows = [_read(each) for each in logged]
-    if not are_rows([row.row for row in rows if not isinstance(row, str)]):
-        rows = [row if isinstance(row, str) or are_rows([row.row]) else "not a row" for row in rows]
-    window_ms = max((row.window_ms for row in rows if not isinstance(row, str)), default=0)
-    return _Foreseen(
-        envelope_id,
-        rows=rows,
-        identities=[_NO_IDENTITY if isinstance(row, str) else row.identity for row in rows],
-        window_ms=min(window_ms, LONGEST_WINDOW_MS),
-    )
-
-
-def _read(logged: bytes) -> LoggedRow | str:
-    try:
-        return open_logged(logged)
-    except Unreadable as error:
-        return str(error)
+        return _Foreseen(Envelope(), unreadable=str(error))
+    troubles = unreadable_rows(record.payload, envelope)
+    identities = identities_of(envelope)
+    for index in troubles:
+        identities[index] = _NO_IDENTITY
+    window_ms = max(envelope.window_ms, default=0)
+    return _Foreseen(envelope, identities, troubles, window_ms=min(window_ms, LONGEST_WINDOW_MS))
 
 
 def _stored_identities(entry: JournalEntry) -> bytes:

@@ -14,6 +14,7 @@ from reno.domain.identity import Backend
 from reno.domain.member import event_identities, member_keys, shard_of
 from reno.domain.priority import Priority
 from reno.domain.reason import Reason
+from reno.wire.logged_row import LoggedRow
 
 MALFORMED = Refusal(Reason.MALFORMED, "the bytes are not an Event (wrong wire format or UTF-8)", "")
 REPEATED = Refusal(Reason.DUPLICATE, "the same member and id stand earlier in the batch", "id")
@@ -25,7 +26,7 @@ class Part:
 
     shut: Refusal | None = None
     indexes: list[int] = field(default_factory=list)
-    rows: list[bytes] = field(default_factory=list)
+    rows: list[LoggedRow] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -115,7 +116,7 @@ class Gatekeeper:
                 refusals[index] = REPEATED
                 continue
             seen.add(identity)
-            if len(row) > longest_row:
+            if row.size_bytes > longest_row:
                 refusals[index] = Refusal(Reason.TOO_LARGE, "larger than an envelope may be", "")
                 continue
             part.indexes.append(index)

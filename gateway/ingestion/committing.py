@@ -5,17 +5,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway.ingestion.refusal import Refusal
+from reno.wire.logged_row import LoggedRow
 
-ENVELOPE_START_BYTES = 32
-"""What a message of the log has besides its rows: version, id, tags."""
-
-ROW_START_BYTES = 6
-"""Tag and length before each row."""
+ENVELOPE_START_BYTES = 64
+"""What a message of the log has besides its rows, at most: version, id, tags."""
 
 
 def longest_row_bytes(max_envelope_bytes: int) -> int:
     """A longer row would fit into no envelope: it must not be offered."""
-    return max_envelope_bytes - ENVELOPE_START_BYTES - ROW_START_BYTES
+    return max_envelope_bytes - ENVELOPE_START_BYTES
 
 
 REOPEN_SHARE = 7 / 8
@@ -30,7 +28,7 @@ class Ticket:
 
     __slots__ = ("answer", "arrived_s", "rows", "taken")
 
-    def __init__(self, rows: Sequence[bytes], arrived_s: float, answer: Answer) -> None:
+    def __init__(self, rows: Sequence[LoggedRow], arrived_s: float, answer: Answer) -> None:
         self.rows = rows
         self.arrived_s = arrived_s
         self.answer = answer
@@ -41,7 +39,7 @@ class Ticket:
 class Load:
     """The rows of one envelope, and how many of them belong to each ticket."""
 
-    rows: Sequence[bytes]
+    rows: Sequence[LoggedRow]
     shares: Sequence[tuple[Ticket, int]]
 
     def accept(self, places: Iterator[int]) -> None:
@@ -82,11 +80,11 @@ class GroupCommit:
         taken = 0
         waiting_bytes = self.waiting_bytes
         for row in ticket.rows:
-            if waiting_bytes + len(row) > self._max_waiting_bytes:
+            if waiting_bytes + row.size_bytes > self._max_waiting_bytes:
                 ticket.rows = ticket.rows[:taken]
                 self._has_refused = True
                 break
-            waiting_bytes += len(row)
+            waiting_bytes += row.size_bytes
             taken += 1
         self.waiting_bytes = waiting_bytes
         if taken:
@@ -95,7 +93,7 @@ class GroupCommit:
 
     def take(self) -> Load | None:
         """The next envelope's rows, as many as fit; None when nothing waits."""
-        rows: list[bytes] = []
+        rows: list[LoggedRow] = []
         shares: list[tuple[Ticket, int]] = []
         room = self._max_bytes
         while self._tickets and len(rows) < self._max_events:
@@ -103,7 +101,7 @@ class GroupCommit:
             before = ticket.taken
             end = min(len(ticket.rows), before + self._max_events - len(rows))
             at = before
-            while at < end and (size := len(ticket.rows[at]) + ROW_START_BYTES) <= room:
+            while at < end and (size := ticket.rows[at].size_bytes) <= room:
                 room -= size
                 at += 1
             if at == before:
@@ -116,7 +114,7 @@ class GroupCommit:
             self._tickets.popleft()
         if not rows:
             return None
-        self.waiting_bytes -= sum(map(len, rows))
+        self.waiting_bytes -= _size_bytes(rows)
         return Load(rows, shares)
 
     def rest_of(self, load: Load) -> Load | None:
@@ -126,17 +124,21 @@ class GroupCommit:
             return None
         self._tickets.popleft()
         rest = ticket.rows[ticket.taken :]
-        self.waiting_bytes -= sum(map(len, rest))
+        self.waiting_bytes -= _size_bytes(rest)
         return Load(rest, [(ticket, len(rest))])
 
     def give_up(self, arrived_before_s: float) -> Load | None:
         """What has waited since before then, no longer waiting; None when nothing has."""
-        rows: list[bytes] = []
+        rows: list[LoggedRow] = []
         shares: list[tuple[Ticket, int]] = []
         while self._tickets and self._tickets[0].arrived_s < arrived_before_s:
             ticket = self._tickets.popleft()
             rest = ticket.rows[ticket.taken :]
             rows += rest
             shares.append((ticket, len(rest)))
-        self.waiting_bytes -= sum(map(len, rows))
+        self.waiting_bytes -= _size_bytes(rows)
         return Load(rows, shares) if rows else None
+
+
+def _size_bytes(rows: Sequence[LoggedRow]) -> int:
+    return sum([row.size_bytes for row in rows])

@@ -12,7 +12,7 @@ from reno.telemetry.traces import is_sampled
 from reno.v1.envelope_pb2 import Actions, Row
 from reno.v1.event_pb2 import Event, Targets
 from reno.wire.clock import to_ms
-from reno.wire.logged_row import log_row
+from reno.wire.logged_row import LoggedRow, log_row
 
 _SECOND_NANOS = 1_000_000_000
 
@@ -88,7 +88,7 @@ class Resolver:
 
     def row_of(
         self, event: Event, serialised: bytes, key: bytes, identity: bytes, *, is_special: bool
-    ) -> bytes | Refusal:
+    ) -> LoggedRow | Refusal:
         """The row for the log, or why there is none. `key`: the member's; `is_special`: see Columns. The event must keep the contract's rules."""
         if self._needs_merge_key and not event.merge_key:
             return Refusal(
@@ -120,8 +120,8 @@ class Resolver:
                 since_ms = min(since_ms, now_ms)
         # Both count from when it happened: where the ttl is the max_age, late news is shown to nobody.
         return log_row(
-            identity,
             key,
+            identity,
             window_ms,
             since_ms + fresh_ms,
             since_ms + ttl_ms,
@@ -131,7 +131,7 @@ class Resolver:
             serialised,
         )
 
-    def _special(self, event: Event) -> tuple[bytes, bytes] | Refusal:
+    def _special(self, event: Event) -> tuple[bytes, str] | Refusal:
         """What is resolved for an event that says what most leave to the catalogue, and its trace context where it is sampled."""
         row = Row()
         row.CopyFrom(self._plain)
@@ -176,5 +176,5 @@ def narrowed_targets(classes: Sequence[str], given: Targets) -> bytes | None:
     return Targets(device_classes=narrowed, device_ids=device_ids).SerializeToString()
 
 
-def _if_sampled(traceparent: str) -> bytes:
-    return traceparent.encode() if is_sampled(traceparent) else b""
+def _if_sampled(traceparent: str) -> str:
+    return traceparent if is_sampled(traceparent) else ""

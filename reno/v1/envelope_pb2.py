@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from reno.v1 import event_pb2 as reno_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16reno/v1/envelope.proto\x12\x07reno.v1\x1a\x13reno/v1/event.proto\"$\n\x08\x45nvelope\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0c\n\x04rows\x18\x02 \x03(\x0c\"\xa4\x02\n\x03Row\x12\x15\n\rpush_until_ms\x18\x01 \x01(\x10\x12\x15\n\rexpires_at_ms\x18\x02 \x01(\x10\x12\x1d\n\x05\x65vent\x18\x03 \x01(\x0b\x32\x0e.reno.v1.Event\x12\x0e\n\x06tenant\x18\x04 \x01(\t\x12\x0e\n\x06source\x18\x05 \x01(\t\x12#\n\x08priority\x18\x06 \x01(\x0e\x32\x11.reno.v1.Priority\x12\x16\n\x0e\x61\x63\x63\x65pted_at_ms\x18\x07 \x01(\x03\x12\x12\n\nstore_only\x18\x08 \x01(\x08\x12\x0e\n\x06merges\x18\t \x01(\x08\x12\x0f\n\x07targets\x18\n \x01(\x0c\x12\x0f\n\x07\x61\x63tions\x18\x0b \x01(\x0c\x12\x18\n\x10origin_device_id\x18\x0c \x01(\t\x12\x13\n\x0btraceparent\x18\r \x01(\t\"&\n\x08RowBatch\x12\x1a\n\x04rows\x18\x01 \x03(\x0b\x32\x0c.reno.v1.Row\" \n\x10UnparsedRowBatch\x12\x0c\n\x04rows\x18\x01 \x03(\x0c\"\x82\x01\n\x07\x41\x63tions\x12\x16\n\x0e\x64\x65\x66\x61ult_action\x18\x01 \x01(\t\x12/\n\x08\x62y_class\x18\x02 \x03(\x0b\x32\x1d.reno.v1.Actions.ByClassEntry\x1a.\n\x0c\x42yClassEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x1c\n\nEventBatch\x12\x0e\n\x06\x65vents\x18\x01 \x03(\x0c\"4\n\x10\x45ventStreamBatch\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\x03\x12\x0e\n\x06\x65vents\x18\x02 \x03(\x0c\x42\x42\n\nio.reno.v1P\x01Z2github.com/reno-mesh/reno/clients/go/renov1;renov1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16reno/v1/envelope.proto\x12\x07reno.v1\x1a\x13reno/v1/event.proto\"\xf6\x01\n\x08\x45nvelope\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0c\n\x04rows\x18\x02 \x03(\x0c\x12\x13\n\x0bmember_keys\x18\x03 \x03(\x0c\x12\x12\n\nidentities\x18\x04 \x01(\x0c\x12\x11\n\twindow_ms\x18\x05 \x03(\x04\x12\x15\n\rexpires_at_ms\x18\x06 \x03(\x10\x12\r\n\x05quiet\x18\x07 \x03(\r\x12\x39\n\x0ctraceparents\x18\x08 \x03(\x0b\x32#.reno.v1.Envelope.TraceparentsEntry\x1a\x33\n\x11TraceparentsEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"*\n\x0c\x45nvelopeRows\x12\x1a\n\x04rows\x18\x02 \x03(\x0b\x32\x0c.reno.v1.Row\"\xa4\x02\n\x03Row\x12\x15\n\rpush_until_ms\x18\x01 \x01(\x10\x12\x15\n\rexpires_at_ms\x18\x02 \x01(\x10\x12\x1d\n\x05\x65vent\x18\x03 \x01(\x0b\x32\x0e.reno.v1.Event\x12\x0e\n\x06tenant\x18\x04 \x01(\t\x12\x0e\n\x06source\x18\x05 \x01(\t\x12#\n\x08priority\x18\x06 \x01(\x0e\x32\x11.reno.v1.Priority\x12\x16\n\x0e\x61\x63\x63\x65pted_at_ms\x18\x07 \x01(\x03\x12\x12\n\nstore_only\x18\x08 \x01(\x08\x12\x0e\n\x06merges\x18\t \x01(\x08\x12\x0f\n\x07targets\x18\n \x01(\x0c\x12\x0f\n\x07\x61\x63tions\x18\x0b \x01(\x0c\x12\x18\n\x10origin_device_id\x18\x0c \x01(\t\x12\x13\n\x0btraceparent\x18\r \x01(\t\"\x82\x01\n\x07\x41\x63tions\x12\x16\n\x0e\x64\x65\x66\x61ult_action\x18\x01 \x01(\t\x12/\n\x08\x62y_class\x18\x02 \x03(\x0b\x32\x1d.reno.v1.Actions.ByClassEntry\x1a.\n\x0c\x42yClassEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x1c\n\nEventBatch\x12\x0e\n\x06\x65vents\x18\x01 \x03(\x0c\"4\n\x10\x45ventStreamBatch\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\x03\x12\x0e\n\x06\x65vents\x18\x02 \x03(\x0c\x42\x42\n\nio.reno.v1P\x01Z2github.com/reno-mesh/reno/clients/go/renov1;renov1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,22 +33,24 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'reno.v1.envelope_pb2', _glo
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\nio.reno.v1P\001Z2github.com/reno-mesh/reno/clients/go/renov1;renov1'
+  _globals['_ENVELOPE_TRACEPARENTSENTRY']._loaded_options = None
+  _globals['_ENVELOPE_TRACEPARENTSENTRY']._serialized_options = b'8\001'
   _globals['_ACTIONS_BYCLASSENTRY']._loaded_options = None
   _globals['_ACTIONS_BYCLASSENTRY']._serialized_options = b'8\001'
-  _globals['_ENVELOPE']._serialized_start=56
-  _globals['_ENVELOPE']._serialized_end=92
-  _globals['_ROW']._serialized_start=95
-  _globals['_ROW']._serialized_end=387
-  _globals['_ROWBATCH']._serialized_start=389
-  _globals['_ROWBATCH']._serialized_end=427
-  _globals['_UNPARSEDROWBATCH']._serialized_start=429
-  _globals['_UNPARSEDROWBATCH']._serialized_end=461
-  _globals['_ACTIONS']._serialized_start=464
-  _globals['_ACTIONS']._serialized_end=594
-  _globals['_ACTIONS_BYCLASSENTRY']._serialized_start=548
-  _globals['_ACTIONS_BYCLASSENTRY']._serialized_end=594
-  _globals['_EVENTBATCH']._serialized_start=596
-  _globals['_EVENTBATCH']._serialized_end=624
-  _globals['_EVENTSTREAMBATCH']._serialized_start=626
-  _globals['_EVENTSTREAMBATCH']._serialized_end=678
+  _globals['_ENVELOPE']._serialized_start=57
+  _globals['_ENVELOPE']._serialized_end=303
+  _globals['_ENVELOPE_TRACEPARENTSENTRY']._serialized_start=252
+  _globals['_ENVELOPE_TRACEPARENTSENTRY']._serialized_end=303
+  _globals['_ENVELOPEROWS']._serialized_start=305
+  _globals['_ENVELOPEROWS']._serialized_end=347
+  _globals['_ROW']._serialized_start=350
+  _globals['_ROW']._serialized_end=642
+  _globals['_ACTIONS']._serialized_start=645
+  _globals['_ACTIONS']._serialized_end=775
+  _globals['_ACTIONS_BYCLASSENTRY']._serialized_start=729
+  _globals['_ACTIONS_BYCLASSENTRY']._serialized_end=775
+  _globals['_EVENTBATCH']._serialized_start=777
+  _globals['_EVENTBATCH']._serialized_end=805
+  _globals['_EVENTSTREAMBATCH']._serialized_start=807
+  _globals['_EVENTSTREAMBATCH']._serialized_end=859
 # @@protoc_insertion_point(module_scope)

@@ -21,33 +21,111 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Envelope(_message.Message):
-    """Envelope is one message of the log: many events of one priority and shard. Its payload in the log begins with a version byte."""
+    """Envelope is one message of the log: many events of one priority and shard. Its payload in the log begins with a version byte. What a processor must know of each
+    row stands beside the rows, in columns of the same order: it does not look into them.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class TraceparentsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.int
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.int = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ID_FIELD_NUMBER: _builtins.int
     ROWS_FIELD_NUMBER: _builtins.int
+    MEMBER_KEYS_FIELD_NUMBER: _builtins.int
+    IDENTITIES_FIELD_NUMBER: _builtins.int
+    WINDOW_MS_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_MS_FIELD_NUMBER: _builtins.int
+    QUIET_FIELD_NUMBER: _builtins.int
+    TRACEPARENTS_FIELD_NUMBER: _builtins.int
     id: _builtins.bytes
     """16 bytes, unique; a repeat of the same bytes has the same id and is dropped."""
+    identities: _builtins.bytes
+    """12 bytes a row of xxh3_128 over (tenant, source, member, event id): what duplicates are known by."""
     @_builtins.property
     def rows(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """4,095 at most; a row's index here is part of its position. Each is what a processor must know of it (reno/wire/logged_row.py) and a serialised Row, in which the
-        processor does not look.
-        """
+        """Serialised Rows, 4,095 at most; a row's index here is part of its position."""
+
+    @_builtins.property
+    def member_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Whose row: the tenant, a zero byte, the member's id. What its key in the inbox begins with."""
+
+    @_builtins.property
+    def window_ms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """How long a repeat counts as a duplicate, in milliseconds of log time; 0: never."""
+
+    @_builtins.property
+    def expires_at_ms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """See Row."""
+
+    @_builtins.property
+    def quiet(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Indexes of rows that are store_only."""
+
+    @_builtins.property
+    def traceparents(self) -> _containers.ScalarMap[_builtins.int, _builtins.str]:
+        """Trace contexts of sampled events, by the row's index."""
 
     def __init__(
         self,
         *,
         id: _builtins.bytes = ...,
         rows: _abc.Iterable[_builtins.bytes] | None = ...,
+        member_keys: _abc.Iterable[_builtins.bytes] | None = ...,
+        identities: _builtins.bytes = ...,
+        window_ms: _abc.Iterable[_builtins.int] | None = ...,
+        expires_at_ms: _abc.Iterable[_builtins.int] | None = ...,
+        quiet: _abc.Iterable[_builtins.int] | None = ...,
+        traceparents: _abc.Mapping[_builtins.int, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "rows", b"rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at_ms", b"expires_at_ms", "id", b"id", "identities", b"identities", "member_keys", b"member_keys", "quiet", b"quiet", "rows", b"rows", "traceparents", b"traceparents", "window_ms", b"window_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Envelope: _TypeAlias = Envelope  # noqa: Y015
+
+@_typing.final
+class EnvelopeRows(_message.Message):
+    """EnvelopeRows has the wire format of Envelope with its rows parsed, to see at once whether all of them are rows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___Row]:
+        """See there."""
+
+    def __init__(
+        self,
+        *,
+        rows: _abc.Iterable[Global___Row] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EnvelopeRows: _TypeAlias = EnvelopeRows  # noqa: Y015
 
 @_typing.final
 class Row(_message.Message):
@@ -122,54 +200,6 @@ class Row(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Row: _TypeAlias = Row  # noqa: Y015
-
-@_typing.final
-class RowBatch(_message.Message):
-    """RowBatch is many rows, to see at once whether all of them are rows."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ROWS_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___Row]:
-        """In the order of the envelope."""
-
-    def __init__(
-        self,
-        *,
-        rows: _abc.Iterable[Global___Row] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___RowBatch: _TypeAlias = RowBatch  # noqa: Y015
-
-@_typing.final
-class UnparsedRowBatch(_message.Message):
-    """UnparsedRowBatch has the wire format of RowBatch."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ROWS_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def rows(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """Serialised Rows."""
-
-    def __init__(
-        self,
-        *,
-        rows: _abc.Iterable[_builtins.bytes] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___UnparsedRowBatch: _TypeAlias = UnparsedRowBatch  # noqa: Y015
 
 @_typing.final
 class Actions(_message.Message):

@@ -10,11 +10,12 @@ from reno.v1.envelope_pb2 import Row
 from reno.wire.envelope import (
     ENVELOPE_ID_BYTES,
     Unreadable,
+    logged_rows,
     open_envelope,
     open_row,
     seal_envelope,
 )
-from reno.wire.logged_row import open_logged
+from reno.wire.logged_row import LoggedRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +52,14 @@ def dead_events(letter: DeadLetter) -> list[DeadEvent]:
 def envelopes_again(letter: DeadLetter, shards: int) -> Mapping[Shard, tuple[bytes, bytes]]:
     """(envelope id, payload) for each shard that now has some of the letter's rows. The rows keep their bytes, so that the duplicate gate knows their events; the ids
     follow from the letter, so that an envelope that was written twice counts once. Raises Unreadable where some of it still is."""
-    rows = open_envelope(letter.payload).rows
-    by_shard: dict[Shard, list[bytes]] = {}
+    rows = logged_rows(open_envelope(letter.payload))
+    by_shard: dict[Shard, list[LoggedRow]] = {}
     for index in _indexes(letter, len(rows)):
         try:
-            row = open_logged(rows[index])
-            open_row(row.row)
+            open_row(rows[index].row)
         except Unreadable as error:
             raise Unreadable(f"event {index}: {error}") from error
-        number = shard_of(row.member_key, shards)
+        number = shard_of(rows[index].member_key, shards)
         by_shard.setdefault(Shard(letter.shard.priority, number, shards), []).append(rows[index])
     again = {}
     for shard, its_rows in by_shard.items():
@@ -80,10 +80,10 @@ def _id(letter: DeadLetter, shard: Shard) -> bytes:
     return blake2b(place.encode() + letter.payload, digest_size=ENVELOPE_ID_BYTES).digest()
 
 
-def _dead_event(index: int, logged: bytes) -> DeadEvent:
+def _dead_event(index: int, row_bytes: bytes) -> DeadEvent:
     row, trouble = Row(), ""
     try:
-        row = open_row(open_logged(logged).row)
+        row = open_row(row_bytes)
     except Unreadable as error:
         trouble = str(error)
     event = row.event

@@ -1,11 +1,15 @@
 """Envelopes as the log carries them, rows as the inbox keeps them: each behind a version byte."""
 
 from collections.abc import Sequence
+from itertools import compress
 
 from google.protobuf.message import DecodeError
 
-from reno.v1.envelope_pb2 import Envelope, Row
+from reno.domain.member import IDENTITY_BYTES
+from reno.domain.position import MAX_EVENTS_PER_ENVELOPE
+from reno.v1.envelope_pb2 import Envelope, EnvelopeRows, Row
 from reno.v1.journal_pb2 import JournalEntry as JournalEntryProto
+from reno.wire.logged_row import LoggedRow, logged_row
 
 ENVELOPE_VERSION = b"\x02"
 ROW_VERSION = b"\x02"
@@ -17,13 +21,29 @@ class Unreadable(Exception):
     """The bytes are not what this version writes or understands."""
 
 
-def seal_envelope(envelope_id: bytes, rows: Sequence[bytes]) -> bytes:
+def seal_envelope(envelope_id: bytes, logged: Sequence[LoggedRow]) -> bytes:
     """The payload of one log message."""
-    return ENVELOPE_VERSION + Envelope(id=envelope_id, rows=rows).SerializeToString()
+    if not logged:
+        return ENVELOPE_VERSION + Envelope(id=envelope_id).SerializeToString()
+    rows, keys, identities, windows_ms, expire_at_ms, quiet, traceparents, _ = zip(
+        *logged, strict=True
+    )
+    indexes = range(len(logged))
+    envelope = Envelope(
+        id=envelope_id,
+        rows=rows,
+        member_keys=keys,
+        identities=b"".join(identities),
+        window_ms=windows_ms,
+        expires_at_ms=expire_at_ms,
+        quiet=compress(indexes, quiet),
+        traceparents=dict(compress(enumerate(traceparents), traceparents)),
+    )
+    return ENVELOPE_VERSION + envelope.SerializeToString(deterministic=True)
 
 
 def open_envelope(payload: bytes) -> Envelope:
-    """Raises Unreadable for an unknown version, broken bytes or an id of the wrong length."""
+    """Does not look into the rows. Raises Unreadable for an unknown version, broken bytes, an id of the wrong length, columns that do not fit the rows, or more rows than positions can tell apart."""
     if payload[:1] != ENVELOPE_VERSION:
         raise Unreadable(f"envelope of version {payload[:1].hex() or 'none'}")
     try:
@@ -32,7 +52,64 @@ def open_envelope(payload: bytes) -> Envelope:
         raise Unreadable("not an envelope") from error
     if len(envelope.id) != ENVELOPE_ID_BYTES:
         raise Unreadable("an envelope without an id")
+    count = len(envelope.rows)
+    if count > MAX_EVENTS_PER_ENVELOPE:
+        raise Unreadable(f"an envelope of {count} events")
+    lengths = {
+        len(envelope.member_keys),
+        len(envelope.identities) / IDENTITY_BYTES,
+        len(envelope.window_ms),
+        len(envelope.expires_at_ms),
+    }
+    if lengths != {count} or max((*envelope.quiet, *envelope.traceparents), default=-1) >= count:
+        raise Unreadable(f"an envelope of {count} events with columns of other lengths")
+    if min(envelope.expires_at_ms, default=0) < 0:
+        raise Unreadable("an envelope with an event that expired before 1970")
     return envelope
+
+
+def logged_rows(envelope: Envelope) -> list[LoggedRow]:
+    """One by one, as they were sealed."""
+    quiet, traceparents = set(envelope.quiet), dict(envelope.traceparents)
+    return [
+        logged_row(row, key, identity, window_ms, expires_at_ms, index in quiet, traceparent)
+        for index, (row, key, identity, window_ms, expires_at_ms, traceparent) in enumerate(
+            zip(
+                envelope.rows,
+                envelope.member_keys,
+                identities_of(envelope),
+                envelope.window_ms,
+                envelope.expires_at_ms,
+                [traceparents.get(index, "") for index in range(len(envelope.rows))],
+                strict=True,
+            )
+        )
+    ]
+
+
+def identities_of(envelope: Envelope) -> list[bytes]:
+    """One a row."""
+    joined = envelope.identities
+    return [
+        joined[start : start + IDENTITY_BYTES] for start in range(0, len(joined), IDENTITY_BYTES)
+    ]
+
+
+def unreadable_rows(payload: bytes, envelope: Envelope) -> dict[int, str]:
+    """Why, by the row's index; nearly always none, which one parse of all rows says without an object a row. `payload` is the envelope's."""
+    try:
+        EnvelopeRows.FromString(payload[1:])
+    except DecodeError:
+        return {index: why for index, row in enumerate(envelope.rows) if (why := _trouble(row))}
+    return {}
+
+
+def _trouble(row: bytes) -> str:
+    try:
+        open_row(row)
+    except Unreadable as error:
+        return str(error)
+    return ""
 
 
 def open_row(row: bytes) -> Row:

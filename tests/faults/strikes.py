@@ -14,6 +14,7 @@ from reno.adapters.nats_names import subject_of
 from reno.domain.priority import LANES
 from reno.ports import shards_of_lane
 from reno.wire.envelope import seal_envelope
+from reno.wire.logged_row import logged_row
 from tests.faults.bite import BITE_WITHIN_S, Bite, Strike, bitten
 from tests.faults.crashing import crash, crash_targets, power_loss, rolling
 from tests.faults.filling import full_disk, full_log, no_growth
@@ -112,6 +113,9 @@ async def clock_behind(ground: Ground, population: Population, name: str, lasts_
     return await _jumped(ground, population, name, lasts_s, -JUMP_S)
 
 
+_NO_ROW = logged_row(b"\xff no row", b"\0nobody", bytes(12), 0, 1 << 50, False, "")
+
+
 async def poison(ground: Ground, _population: Population, _name: str, _lasts_s: float) -> Bite:
     """Messages that are no envelopes, and envelopes whose event is none, in every shard."""
     client = await nats.connect(ground.nats.url)
@@ -121,7 +125,7 @@ async def poison(ground: Ground, _population: Population, _name: str, _lasts_s: 
         wanted = 0
         for lane in LANES:
             for shard in shards_of_lane(lane, SHARDS):
-                for payload in (b"no envelope", seal_envelope(uuid4().bytes, [b"\xff no row"])):
+                for payload in (b"no envelope", seal_envelope(uuid4().bytes, [_NO_ROW])):
                     await stream.publish(subject_of(shard), payload)
                     wanted += 1
         at = time.monotonic()

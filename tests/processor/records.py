@@ -9,9 +9,9 @@ from reno.ports import LogRecord
 from reno.v1.envelope_pb2 import Row
 from reno.v1.event_pb2 import Event
 from reno.wire.envelope import seal_envelope
-from reno.wire.logged_row import log_row
+from reno.wire.logged_row import LoggedRow, log_row, logged_row
 
-UNREADABLE_ROW = b"\xff\xff\xff"
+UNREADABLE_ROW = logged_row(b"\xff\xff\xff", b"\0anna", bytes(12), 0, 1 << 50, False, "")
 
 
 def row(
@@ -22,15 +22,15 @@ def row(
     store_only: bool = False,
     traceparent: str = "",
     payload: bytes = b"",
-) -> bytes:
+) -> LoggedRow:
     return log_row(
-        event_identity("", "tests", member, event_id),
         member_key("", member),
+        event_identity("", "tests", member, event_id),
         window_ms,
         1 << 50,
         1 << 50,
         store_only,
-        traceparent.encode(),
+        traceparent,
         Row(source="lists", store_only=store_only, traceparent=traceparent).SerializeToString(),
         Event(
             id=event_id, type="list.changed", member_id=member, payload=payload
@@ -47,7 +47,7 @@ def envelope_id(number: int) -> bytes:
     return number.to_bytes(16, "big")
 
 
-def envelope(number: int, rows: Sequence[bytes]) -> bytes:
+def envelope(number: int, rows: Sequence[LoggedRow]) -> bytes:
     return seal_envelope(envelope_id(number), rows)
 
 

@@ -23,6 +23,7 @@ from reno.ports import (
     Slice,
     StoredRow,
 )
+from reno.wire.logged_row import LoggedRow
 from tests.processor.records import envelope, envelope_id
 
 SHARD = Shard(Priority.HIGH, 0, 1)
@@ -147,7 +148,7 @@ class Surroundings:
         self.settings = SETTINGS
         self._envelopes = 0
 
-    async def publish(self, *rows: bytes) -> int:
+    async def publish(self, *rows: LoggedRow) -> int:
         self._envelopes += 1
         await self.log.open_lane(SHARD.priority)
         payload = envelope(self._envelopes, rows)

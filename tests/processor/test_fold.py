@@ -11,7 +11,7 @@ from reno.domain.outcome import Outcome
 from reno.domain.position import position_of
 from reno.domain.priority import Priority
 from reno.ports import EnvelopeWrite, LogRecord, Page, Shard, Slice
-from reno.wire.logged_row import open_logged
+from reno.wire.logged_row import LoggedRow
 from tests.processor.records import UNREADABLE_ROW, envelope, envelope_id, logs, row
 
 TRACED = f"00-{'1' * 32}-{'2' * 16}-01"
@@ -107,8 +107,8 @@ def test_the_row_is_the_logs_bytes_at_its_index() -> None:
     folded = Fold(1).fold(LogRecord(7, 1000, envelope(1, rows)))
     assert folded.write.entry.verdicts == bytes((Outcome.STORED, Outcome.DEAD, Outcome.STORED))
     assert [(each.position, each.row) for each in folded.write.rows] == [
-        (position_of(1, 7, 0), open_logged(rows[0]).row),
-        (position_of(1, 7, 2), open_logged(rows[2]).row),
+        (position_of(1, 7, 0), rows[0].row),
+        (position_of(1, 7, 2), rows[2].row),
     ]
     assert folded.deliverables.rows[1].member_key == b"\0ben"
     assert folded.deliverables.quiet == {position_of(1, 7, 2)}
@@ -166,7 +166,7 @@ def test_a_log_with_something_else_in_it_is_noticed() -> None:
 
 
 @pytest.mark.parametrize("first", [row(), UNREADABLE_ROW], ids=["duplicate", "dead"])
-def test_durable_it_is_noticed_also_where_nothing_was_stored(first: bytes) -> None:
+def test_durable_it_is_noticed_also_where_nothing_was_stored(first: LoggedRow) -> None:
     """An envelope that nobody folded must not pass for one of duplicates or dead letters."""
     fold = Fold(0)
     fold.fold(LogRecord(1, 1000, envelope(1, [row()])))

@@ -14,8 +14,7 @@ from reno.v1.envelope_pb2 import Row
 from reno.v1.event_pb2 import Event, Targets
 from reno.v1.notification_pb2 import VIA_PUSH, Notification
 from reno.v1.notification_service_pb2 import SubscribeResponse
-from reno.wire.envelope import Unreadable, open_envelope
-from reno.wire.logged_row import open_logged
+from reno.wire.envelope import Unreadable, logged_rows, open_envelope
 from tests.simulation.devices import FROM_ACKNOWLEDGED, FROM_LATEST, DeviceClient
 from tests.simulation.gateways import Connection, Frame
 from tests.simulation.kept import KeptLog
@@ -62,8 +61,7 @@ def rows_due(log: KeptLog) -> Rows:
             if envelope.id in envelopes:
                 continue
             envelopes.add(envelope.id)
-            for index, content in enumerate(envelope.rows):
-                logged = open_logged(content)
+            for index, logged in enumerate(logged_rows(envelope)):
                 seen_ms = first.get(logged.identity)
                 if seen_ms is not None and now_ms - seen_ms < logged.window_ms:
                     continue
@@ -134,7 +132,7 @@ def _accepted(world: World) -> None:
         )
         found = records.get((shard, sequence))
         assert found, f"Durable: no message at {each.answer}"
-        row = Row.FromString(open_logged(open_envelope(found.payload).rows[index]).row)
+        row = Row.FromString(open_envelope(found.payload).rows[index])
         assert (row.event.member_id, row.event.id) == (member_id, each.event.id), (
             f"Durable: another event at {each.answer}"
         )

@@ -108,7 +108,7 @@ MUTANTS = (
     Mutant(
         "no duplicate gate",
         "processor.fold",
-        (("is_duplicate(first_ms, row.window_ms, now_ms):", "False:"),),
+        (("is_duplicate(first_ms, window_ms, now_ms):", "False:"),),
     ),
     Mutant(
         "previous without the rows that nobody was sent",

@@ -8,17 +8,29 @@ from gateway.ingestion.committing import GroupCommit, Load, Ticket, longest_row_
 from gateway.ingestion.refusal import Refusal
 from reno.domain.reason import Reason
 from reno.wire.envelope import seal_envelope
+from reno.wire.logged_row import LoggedRow, logged_row
 
-MAX_EVENTS, MAX_BYTES, MAX_WAITING = 5, 200, 500
+MAX_EVENTS, MAX_BYTES, MAX_WAITING = 5, 500, 1_200
 FULL = Refusal(Reason.FULL, "")
+
+
+def of(content: bytes) -> LoggedRow:
+    return logged_row(content, b"\0m", bytes(12), 1 << 63, 1 << 50, True, "")
+
+
+def sized(size_bytes: int, content: bytes = b"") -> LoggedRow:
+    return of(content)._replace(size_bytes=size_bytes)
+
+
+LONGEST_CONTENT = longest_row_bytes(MAX_BYTES) - of(b"").size_bytes
 
 
 class Backend:
     """Keeps what it is told of its rows."""
 
-    def __init__(self, rows: list[bytes]) -> None:
+    def __init__(self, rows: list[LoggedRow]) -> None:
         self.rows = rows
-        self.told: list[tuple[bytes, int | Refusal]] = []
+        self.told: list[tuple[LoggedRow, int | Refusal]] = []
 
     def answer(self, count: int, places: Iterator[int], refusal: Refusal | None) -> None:
         for _ in range(count):
@@ -26,7 +38,7 @@ class Backend:
             self.told.append((row, next(places) if refusal is None else refusal))
 
 
-_rows = st.lists(st.integers(0, longest_row_bytes(MAX_BYTES)), min_size=1, max_size=12)
+_rows = st.lists(st.integers(0, LONGEST_CONTENT), min_size=1, max_size=12)
 _steps = st.lists(
     st.one_of(
         _rows.map(lambda sizes: ("offer", sizes)),
@@ -44,7 +56,7 @@ def test_bounded_every_row_is_answered_once_in_order_and_no_limit_is_passed(
         max_envelope_events=MAX_EVENTS, max_envelope_bytes=MAX_BYTES, max_waiting_bytes=MAX_WAITING
     )
     backends: list[Backend] = []
-    logged: list[bytes] = []
+    logged: list[LoggedRow] = []
     serial = 0
 
     def settle(load: Load | None, refusal: Refusal | None) -> None:
@@ -64,7 +76,8 @@ def test_bounded_every_row_is_answered_once_in_order_and_no_limit_is_passed(
             rows = []
             for size in sizes:
                 serial += 1
-                rows.append(serial.to_bytes(3, "big")[-size:] + b"." * (size - 3) if size else b"")
+                content = serial.to_bytes(3, "big")[-size:] + b"." * (size - 3) if size else b""
+                rows.append(of(content))
             backend = Backend(rows)
             backends.append(backend)
             taken = group.offer(Ticket(rows, now_s, backend.answer))
@@ -100,35 +113,36 @@ def test_bounded_every_row_is_answered_once_in_order_and_no_limit_is_passed(
 def test_nothing_overtakes_a_row_without_room() -> None:
     group = GroupCommit(max_envelope_events=9, max_envelope_bytes=999, max_waiting_bytes=10)
     backend = Backend([])
-    assert group.offer(Ticket([b"x" * 6, b"x" * 5, b"x"], 0, backend.answer)) == 1
-    assert group.offer(Ticket([b"x" * 5], 0, backend.answer)) == 0
+    assert group.offer(Ticket([sized(6), sized(5), sized(1)], 0, backend.answer)) == 1
+    assert group.offer(Ticket([sized(5)], 0, backend.answer)) == 0
     assert group.waiting_bytes == 6
 
 
 def test_who_has_refused_is_shut_until_an_eighth_of_the_room_is_free() -> None:
     group = GroupCommit(max_envelope_events=1, max_envelope_bytes=999, max_waiting_bytes=80)
     backend = Backend([])
-    assert group.offer(Ticket([b"x" * 5] * 17, 0, backend.answer)) == 16
+    assert group.offer(Ticket([sized(5)] * 17, 0, backend.answer)) == 16
     for _ in range(2):
         assert group.is_shut
-        assert group.offer(Ticket([b"x"], 0, backend.answer)) == 0
+        assert group.offer(Ticket([sized(1)], 0, backend.answer)) == 0
         assert group.take() is not None
     assert not group.is_shut
-    assert group.offer(Ticket([b"x"], 0, backend.answer)) == 1
+    assert group.offer(Ticket([sized(1)], 0, backend.answer)) == 1
 
 
 def test_only_what_has_waited_too_long_is_given_up() -> None:
     group = GroupCommit(max_envelope_events=1, max_envelope_bytes=999, max_waiting_bytes=99)
-    early, late = Backend([b"a", b"b"]), Backend([b"c"])
+    first_row, second_row, last_row = (sized(1, content) for content in (b"a", b"b", b"c"))
+    early, late = Backend([first_row, second_row]), Backend([last_row])
     group.offer(Ticket(early.rows, 1, early.answer))
     group.offer(Ticket(late.rows, 2, late.answer))
     first = group.take()
     assert first is not None
     given_up = group.give_up(2)
     assert given_up is not None
-    assert list(given_up.rows) == [b"b"]
+    assert list(given_up.rows) == [second_row]
     last = group.take()
     assert last is not None
-    assert list(last.rows) == [b"c"]
+    assert list(last.rows) == [last_row]
     assert group.take() is None
     assert group.give_up(99) is None

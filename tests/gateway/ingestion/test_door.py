@@ -19,7 +19,6 @@ from reno.ports import LogAbsent, LogFull, LogUnconfirmed
 from reno.v1.envelope_pb2 import Row
 from reno.v1.event_pb2 import Event
 from reno.wire.envelope import open_envelope
-from reno.wire.logged_row import open_logged
 from tests.gateway.ingestion.examples import BACKEND, CATALOGUE, NOW_MS, at, event
 from tests.gateway.ingestion.scripted_log import ScriptedLog
 
@@ -74,7 +73,7 @@ def reasons(results: Results) -> list[Reason | None]:
 def logged(log: ScriptedLog) -> list[list[str]]:
     """Ids by envelope, as attempted."""
     return [
-        [Row.FromString(open_logged(row).row).event.id for row in open_envelope(payload).rows]
+        [Row.FromString(row).event.id for row in open_envelope(payload).rows]
         for _, payload, _, _ in log.attempts
     ]
 

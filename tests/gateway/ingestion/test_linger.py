@@ -11,7 +11,9 @@ from reno.config.lane_settings import LaneSettings, LanesSettings
 from reno.config.settings import Settings
 from reno.domain.priority import Priority
 from reno.ports import Shard
+from reno.wire.logged_row import logged_row
 
+ROW = logged_row(b"", b"\0anna", bytes(12), 0, 0, False, "")
 SETTINGS = Settings(lanes=LanesSettings(low=LaneSettings(linger_s=0.2)))
 
 
@@ -27,7 +29,7 @@ async def envelopes_of(lane: Priority, batches: int) -> int:
     )
     running = asyncio.create_task(writer.run())
     for _ in range(batches):
-        assert writer.offer(Ticket([b"row"], loop.time(), lambda *_answer: None)) == 1
+        assert writer.offer(Ticket([ROW], loop.time(), lambda *_answer: None)) == 1
         for _ in range(5):
             await asyncio.sleep(0)
     async with asyncio.timeout(10):

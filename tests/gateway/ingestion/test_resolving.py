@@ -11,7 +11,7 @@ from reno.gates import MAX_AHEAD_MS
 from reno.v1.envelope_pb2 import Actions, Row
 from reno.v1.event_pb2 import PRIORITY_MEDIUM, Event, Targets
 from reno.wire.clock import to_ms
-from reno.wire.logged_row import LoggedRow, open_logged
+from reno.wire.logged_row import LoggedRow
 from tests.gateway.ingestion.examples import (
     BACKEND,
     CATALOGUE,
@@ -27,7 +27,7 @@ KEY = b"\0anna"
 POLICIES = policies_of(CATALOGUE)
 
 
-def resolve_with(resolver: Resolver, given_event: Event) -> bytes | Refusal:
+def resolve_with(resolver: Resolver, given_event: Event) -> LoggedRow | Refusal:
     return resolver.row_of(
         given_event,
         given_event.SerializeToString(),
@@ -39,8 +39,7 @@ def resolve_with(resolver: Resolver, given_event: Event) -> bytes | Refusal:
 
 def resolve(given_event: Event, *, call_traceparent: str = "") -> LoggedRow | Refusal:
     resolver = Resolver(POLICIES[given_event.type], BACKEND, NOW_MS, call_traceparent)
-    row = resolve_with(resolver, given_event)
-    return row if isinstance(row, Refusal) else open_logged(row)
+    return resolve_with(resolver, given_event)
 
 
 def logged(given_event: Event, *, call_traceparent: str = "") -> LoggedRow:
@@ -69,7 +68,7 @@ def test_a_row_carries_everything_that_was_decided() -> None:
         origin_device_id="tv-1",
     )
     row = logged(given_event)
-    assert row[:-1] == (IDENTITY, 60_000, NOW_MS + 56_000, False, KEY, "")
+    assert row[1:-1] == (KEY, IDENTITY, 60_000, NOW_MS + 56_000, False, "")
     assert Row.FromString(row.row) == Row(
         source="billing",
         priority=PRIORITY_MEDIUM,

@@ -18,7 +18,6 @@ from reno.v1 import ingestion_service_pb2 as contract
 from reno.v1.envelope_pb2 import Row
 from reno.v1.ingestion_service_pb2_grpc import IngestionServiceStub
 from reno.wire.envelope import open_envelope
-from reno.wire.logged_row import open_logged
 from tests.gateway.ingestion.examples import CATALOGUE, event
 from tests.gateway.ingestion.scripted_log import ScriptedLog
 from tests.gateway.ingestion.test_service import PATIENCE_S, WHO, refused, until_serving
@@ -157,7 +156,7 @@ async def test_durable_and_ordered_on_a_real_log(fresh_nats: NatsProcess) -> Non
         places = {}
         for record in await read(reader, shard, 2):
             for index, raw in enumerate(open_envelope(record.payload).rows):
-                places[record.sequence, index] = Row.FromString(open_logged(raw).row).event.id
+                places[record.sequence, index] = Row.FromString(raw).event.id
         assert [places[parts_of(each)[1:]] for each in positions] == [f"e-{n}" for n in range(40)]
     finally:
         await connection.close()

@@ -10,7 +10,8 @@ from reno.domain.member import member_key, shard_of
 from reno.domain.priority import Priority
 from reno.ports import Shard
 from reno.wire.dead_letter import DeadLetter, dead_events, envelopes_again
-from reno.wire.envelope import Unreadable, open_envelope
+from reno.wire.envelope import Unreadable, logged_rows, open_envelope
+from reno.wire.logged_row import LoggedRow
 from tests.processor.records import UNREADABLE_ROW, envelope, row
 
 HIGH_3 = Shard(Priority.HIGH, 3, 4)
@@ -35,8 +36,8 @@ def test_only_the_dead_rows_go_back_each_to_its_members_shard(dead: set[int], sh
     found = {}
     for shard, (envelope_id, payload) in again.items():
         assert open_envelope(payload).id == envelope_id != open_envelope(letter.payload).id
-        found[shard.number] = list(open_envelope(payload).rows)
-    expected: dict[int, list[bytes]] = {}
+        found[shard.number] = logged_rows(open_envelope(payload))
+    expected: dict[int, list[LoggedRow]] = {}
     for index in sorted(dead) or range(5):
         home = shard_of(member_key("", members[index]), shards)
         expected.setdefault(home, []).append(rows[index])
@@ -64,4 +65,4 @@ def test_a_letter_is_opened_as_far_as_possible() -> None:
     letter = replace(LETTER, rows=(), payload=envelope(1, [row("anna"), UNREADABLE_ROW]))
     good, bad = dead_events(letter)
     assert (good.index, good.member_id) == (0, "anna")
-    assert (bad.index, bad.member_id, bad.trouble) == (1, "", "a row without a head")
+    assert (bad.index, bad.member_id, bad.trouble) == (1, "", "not a row")

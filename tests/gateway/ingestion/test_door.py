@@ -43,7 +43,7 @@ async def make_door(log: ScriptedLog) -> AsyncIterator[MakeDoor]:
         own: LanesSettings | None = None,
         **limits: object,
     ) -> IngestionDoor:
-        limits = {"deadline_s": 0.3, **limits}
+        limits = {"deadline_s": 1.0, **limits}
         settings = Settings(
             lanes=own or LanesSettings(),
             ingestion=IngestionSettings.model_validate(limits),

@@ -216,11 +216,8 @@ class RocksInbox:
         middle = bytes((0, self._priority))
         value_of = keys.row_value
         for write in writes:
-            for row in write.rows:
-                put(
-                    row.member_key + middle + row.position.to_bytes(8, "big"),
-                    value_of(row.expires_at_ms, row.row),
-                )
+            for key, position, expires_at_ms, row in write.rows:
+                put(key + middle + position.to_bytes(8, "big"), value_of(expires_at_ms, row))
         batch.set_default_column_family(self.directory.journal_handle)
         prefix = keys.journal_prefix(self._priority, shard.number)
         for write in writes:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from itertools import islice
 from typing import Any
 
 import structlog
@@ -10,6 +9,7 @@ import structlog
 from processor.couriers import Couriers, Dispatch, requests_of
 from processor.fold import Deliverable
 from processor.previous import Previous
+from processor.unlocated import Unlocated
 from reno.config.settings import ProcessorSettings
 from reno.domain.member import member_key
 from reno.errors import Unavailable, WrongState
@@ -18,7 +18,7 @@ from reno.telemetry import metrics
 
 _log = structlog.get_logger("reno.processor")
 
-Spawn = Callable[[Coroutine[Any, Any, None]], object]
+Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 """Starts a task whose failure its owner notices."""
 
 Members = dict[str, dict[str, bytes]]
@@ -47,8 +47,9 @@ class Delivery:
         self._clock_s = asyncio.get_running_loop().time
         self._previous = Previous(settings.remembered_members_per_shard)
         self._couriers = Couriers(settings.retry_s)
-        self._unlocated: Members = {}
+        self._unlocated = Unlocated(settings.max_batch_events)
         self._labels = {"priority": shard.priority.word}
+        self._calls: set[asyncio.Task[None]] = set()
 
     @property
     def owing(self) -> bool:
@@ -57,18 +58,27 @@ class Delivery:
 
     async def deliver(self, rows: Sequence[Deliverable]) -> None:
         """Stored rows, in log order. Returns when every gateway has them or is owed them."""
-        previous = self._previous.chain(rows)
+        await self._deliver(rows, self._previous.chain(rows))
+
+    async def mend(self) -> None:
+        """Looks up again who could not be looked up, and hands over what gateways are owed."""
+        await self._deliver((), ())
+
+    async def _deliver(self, rows: Sequence[Deliverable], previous: Sequence[int | None]) -> None:
+        if self._unlocated:
+            rows = [*self._unlocated.rows, *rows]
+            previous = [*self._unlocated.previous, *previous]
         members: Members = {}
         for row in rows:
             if not row.store_only:
                 members.setdefault(row.tenant, {})[row.member_id] = row.member_key
-        if not members:
-            if self.owing:
-                await self.mend()
-            return
-        holders = await self._look_up(members)
+        holders = await self._look_up(members) if members else {}
         if holders is None:
-            return
+            if not self._unlocated.keep(rows, previous):
+                self._couriers.missed()
+            rows, previous, holders = (), (), {}
+        else:
+            self._unlocated.clear()
         self._previous.found_online(holders)
         rows_by_gateway = _no_rows(holders)
         for row, before in zip(rows, previous, strict=True):
@@ -79,21 +89,11 @@ class Delivery:
                 rows_by_gateway[gateway].append(delivery)
         await self._hand_over(rows_by_gateway)
 
-    async def mend(self) -> None:
-        """Looks up again who could not be looked up, and hands over what gateways are owed."""
-        holders = await self._look_up({}) if self._unlocated else {}
-        if holders is not None:
-            await self._hand_over(_no_rows(holders))
-
     async def _look_up(self, members: Members) -> Holders | None:
-        """Also those that could not be looked up before, as many as a batch may have. None when presence did not answer, which every gateway is then told with its next rows."""
+        """None: presence did not answer."""
         holders: Holders = {}
-        asked = {
-            tenant: self._unlocated.get(tenant, {}) | members.get(tenant, {})
-            for tenant in {**self._unlocated, **members}
-        }
         try:
-            for tenant, keys in asked.items():
+            for tenant, keys in members.items():
                 located = await self._presence.lookup(
                     tenant, list(keys), self._settings.lookup_timeout_s
                 )
@@ -104,34 +104,33 @@ class Delivery:
         except Unavailable as error:
             metrics.lookup_failures.add(1, self._labels)
             _log.warning("look-up failed", shard=self._shard.number, why=error.message)
-            self._unlocated = {
-                tenant: dict(islice(keys.items(), self._settings.max_batch_events))
-                for tenant, keys in asked.items()
-            }
-            self._couriers.missed()
             return None
-        self._unlocated = {}
         return holders
 
+    def stop(self) -> None:
+        """Calls that nobody waits for end: what they carry is covered by the next owner's resync."""
+        for call in self._calls:
+            call.cancel()
+
     async def _hand_over(self, rows_by_gateway: dict[GatewayAddress, list[DeliveryRow]]) -> None:
+        """Waits for no gateway longer than deliver_timeout_s: its call goes on, and its rows wait behind it."""
         awaited = []
         for dispatch in self._couriers.plan(rows_by_gateway, self._clock_s()):
-            if dispatch.background:
-                self._spawn(self._call(dispatch))
-            else:
-                awaited.append(self._call(dispatch))
-        if len(awaited) == 1:
-            await awaited[0]
-        elif awaited:
-            await asyncio.gather(*awaited)
+            call = self._spawn(self._call(dispatch))
+            self._calls.add(call)
+            call.add_done_callback(self._calls.discard)
+            if not dispatch.background:
+                awaited.append(call)
+        if awaited:
+            await asyncio.wait(awaited, timeout=self._settings.deliver_timeout_s)
 
     async def _call(self, dispatch: Dispatch) -> None:
         gateway = dispatch.courier.gateway
-        ends_s = self._clock_s() + self._settings.deliver_timeout_s
+        began_s = self._clock_s()
         resync = dispatch.resync
         try:
             for rows in requests_of(dispatch.rows):
-                left_s = ends_s - self._clock_s()
+                left_s = began_s + self._settings.deliver_patience_s - self._clock_s()
                 if left_s <= 0:
                     self._unanswered(dispatch, "too slow for all of a batch's rows")
                     return
@@ -144,7 +143,8 @@ class Delivery:
         except WrongState:
             self._couriers.fenced(dispatch)
         else:
-            self._couriers.answered(dispatch)
+            took_s = self._clock_s() - began_s
+            self._couriers.answered(dispatch, late=took_s >= self._settings.deliver_timeout_s)
 
     def _unanswered(self, dispatch: Dispatch, why: str) -> None:
         metrics.deliver_failures.add(1, self._labels)

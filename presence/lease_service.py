@@ -12,6 +12,7 @@ from reno.domain.reason import Reason
 from reno.errors import CallerFault, RenoError, Unavailable, WrongState
 from reno.ports import GatewayAddress, SessionPlace
 from reno.server.interceptor import Context
+from reno.server.turns import Turns
 from reno.v1.lease_service_pb2 import (
     AttachRequest,
     AttachResponse,
@@ -40,6 +41,8 @@ class LeaseService(LeaseServiceServicer):
         self._streams: set[_Stream] = set()
         self._attached: dict[str, _Stream] = {}
         self._draining = False
+        self._looking_up = Turns(1)
+        """Gateways renew their leases between two answers."""
 
     async def Attach(
         self, request_iterator: AsyncIterator[AttachRequest], _context: Context
@@ -71,7 +74,7 @@ class LeaseService(LeaseServiceServicer):
                 del self._attached[stream.gateway.gateway_id]
 
     async def Lookup(self, request: LookupRequest, _context: Context) -> bytes:  # type: ignore[override]  # joined, as the server's shell allows
-        """From memory: an answer takes no wait."""
+        """From memory: an answer waits for nothing but its turn."""
         self._refuse_when_draining()
         if len(request.member_keys) > self._max_lookup_members:
             raise CallerFault(
@@ -79,6 +82,7 @@ class LeaseService(LeaseServiceServicer):
                 f"{self._max_lookup_members} members at most",
                 field="member_keys",
             )
+        await self._looking_up.take()
         return lookup_answer(self._table.lookup(request.member_keys, self._clock_ms()))
 
     def drain(self) -> None:

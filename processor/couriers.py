@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from reno.ports import DeliveryRow, GatewayAddress
 
@@ -16,7 +16,7 @@ MAX_OWED_BYTES = MAX_DELIVER_BYTES // 2
 MAX_COURIERS = 4096
 """Gateways remembered for a shard; the one used longest ago is forgotten first."""
 
-FORGET_AFTER = 60
+FORGET_AFTER = 12
 """Calls in a row without an answer until a gateway is forgotten; its sessions look for themselves meanwhile."""
 
 _ROW_OVERHEAD_BYTES = 40
@@ -31,8 +31,9 @@ class Courier:
     # What was meant for it before this owner knew of it (a crashed owner, a failed look-up) cannot be known.
     resync: bool = True
     owed: list[DeliveryRow] = field(default_factory=list)
-    """What may not have reached it, each as one of which nobody knows what was before it: only sessions that are concerned read again."""
+    """What may not have reached it, in order. What a row follows stays true however late it comes, so a session that has all that came before reads nothing for it."""
     suspect: bool = False
+    """Its last call was late: the next one is waited for by nobody."""
     in_flight: bool = False
     unanswered: int = 0
     retry_at_s: float = 0.0
@@ -45,8 +46,7 @@ class Courier:
         """`earlier` than all that is owed, or later."""
         if self.resync:
             return
-        unlinked = [replace(row, previous=None) for row in rows]
-        self.owed = unlinked + self.owed if earlier else self.owed + unlinked
+        self.owed = [*rows, *self.owed] if earlier else [*self.owed, *rows]
         owed_bytes = sum(len(row.row) for row in self.owed)
         if len(self.owed) > MAX_OWED_ROWS or owed_bytes > MAX_OWED_BYTES:
             self.owe_all()
@@ -59,7 +59,7 @@ class Courier:
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
-    """Rows to hand to one gateway, now; in the background when it did not answer lately."""
+    """Rows to hand to one gateway, now; in the background when it was late before."""
 
     courier: Courier
     rows: Sequence[DeliveryRow]
@@ -82,14 +82,14 @@ class Couriers:
     def owing(self) -> bool:
         """Some gateway is owed something, or its call may yet fail: `plan` wants to be asked again after retry_s."""
         return any(
-            courier.resync or courier.owed or courier.suspect
+            courier.resync or courier.owed or courier.in_flight
             for courier in self._by_gateway.values()
         )
 
     def plan(
         self, rows_by_gateway: Mapping[GatewayAddress, Sequence[DeliveryRow]], now_s: float
     ) -> list[Dispatch]:
-        """Every dispatch must be made, and its end told. Gateways that are owed something get it without new rows too. A suspect one is called every retry_s at most."""
+        """Every dispatch must be made, and its end told. Gateways that are owed something get it without new rows too. One that did not answer is called again after retry_s."""
         for gateway in self._live(rows_by_gateway):
             courier = self._by_gateway.setdefault(gateway, Courier(gateway))
             self._by_gateway.move_to_end(gateway)
@@ -103,10 +103,10 @@ class Couriers:
             and (courier.resync or courier.owed or rows_by_gateway.get(gateway))
         ]
 
-    def answered(self, dispatch: Dispatch) -> None:
-        """All of it was taken."""
+    def answered(self, dispatch: Dispatch, *, late: bool = False) -> None:
+        """All of it was taken; `late`: nobody waited for it any more."""
         courier = dispatch.courier
-        courier.in_flight = courier.suspect = False
+        courier.in_flight, courier.suspect = False, late
         courier.unanswered = 0
         courier.retry_at_s = 0.0
 

@@ -1,8 +1,8 @@
 """Looks members up and hands stored rows to their gateways, for one shard. It waits for nobody beyond the settings' deadlines."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from itertools import islice
+from collections.abc import Callable, Coroutine, Sequence
+from itertools import compress
 from typing import Any
 
 import structlog
@@ -10,18 +10,16 @@ import structlog
 from processor.couriers import Couriers, Dispatch, requests_of
 from processor.fold import Deliverables
 from processor.previous import Previous
+from processor.unlocated import Unlocated
 from reno.config.settings import ProcessorSettings
 from reno.errors import Unavailable, WrongState
-from reno.ports import Deliverer, DeliveryRow, GatewayAddress, PresenceLookup, Shard
+from reno.ports import Deliverer, DeliveryRow, GatewayAddress, PresenceLookup, RowWrite, Shard
 from reno.telemetry import metrics
 
 _log = structlog.get_logger("reno.processor")
 
-Spawn = Callable[[Coroutine[Any, Any, None]], object]
+Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 """Starts a task whose failure its owner notices."""
-
-Members = dict[bytes, None]
-"""Keys, in the order in which they came: that of a set differs from process to process."""
 
 Holders = dict[bytes, list[GatewayAddress]]
 """Gateways by member key."""
@@ -46,8 +44,9 @@ class Delivery:
         self._clock_s = asyncio.get_running_loop().time
         self._previous = Previous(settings.remembered_members_per_shard)
         self._couriers = Couriers(settings.retry_s)
-        self._unlocated: Members = {}
+        self._unlocated = Unlocated(settings.max_batch_events)
         self._labels = {"priority": shard.priority.word}
+        self._calls: set[asyncio.Task[None]] = set()
 
     @property
     def owing(self) -> bool:
@@ -56,71 +55,79 @@ class Delivery:
 
     async def deliver(self, deliverables: Deliverables) -> None:
         """Returns when every gateway has the rows or is owed them."""
-        rows, quiet = deliverables.rows, deliverables.quiet
-        previous = self._previous.chain(rows)
-        members: Members = {row.member_key: None for row in rows if row.position not in quiet}
-        if not members:
-            if self.owing:
-                await self.mend()
-            return
-        holders = await self._look_up(members)
+        rows, previous = deliverables.rows, self._previous.chain(deliverables.rows)
+        if quiet := deliverables.quiet:
+            wakes = [row.position not in quiet for row in rows]
+            rows, previous = list(compress(rows, wakes)), list(compress(previous, wakes))
+        await self._deliver(rows, previous)
+
+    async def mend(self) -> None:
+        """Looks up again who could not be looked up, and hands over what gateways are owed."""
+        await self._deliver((), ())
+
+    async def _deliver(self, rows: Sequence[RowWrite], previous: Sequence[int | None]) -> None:
+        if self._unlocated:
+            rows = [*self._unlocated.rows, *rows]
+            previous = [*self._unlocated.previous, *previous]
+        # Of a dictionary the order is the same in every process, of a set it is not.
+        members = list(dict.fromkeys([row.member_key for row in rows]))
+        holders = await self._look_up(members) if members else {}
         if holders is None:
-            return
+            if not self._unlocated.keep(rows, previous):
+                self._couriers.missed()
+            rows, previous, holders = (), (), {}
+        else:
+            self._unlocated.clear()
         self._previous.found_online(holders)
         rows_by_gateway = _no_rows(holders)
         # Nearly always nobody is online.
         for row, before in zip(rows, previous, strict=True) if holders else ():
             gateways = holders.get(row.member_key)
-            if gateways is None or row.position in quiet:
+            if gateways is None:
                 continue
             delivery = DeliveryRow(row.position, before, row.row)
             for gateway in gateways:
                 rows_by_gateway[gateway].append(delivery)
         await self._hand_over(rows_by_gateway)
 
-    async def mend(self) -> None:
-        """Looks up again who could not be looked up, and hands over what gateways are owed."""
-        holders = await self._look_up({}) if self._unlocated else {}
-        if holders is not None:
-            await self._hand_over(_no_rows(holders))
-
-    async def _look_up(self, members: Members) -> Holders | None:
-        """Also those that could not be looked up before, as many as a batch may have. None when presence did not answer, which every gateway is then told with its next rows."""
-        asked = self._unlocated | members
+    async def _look_up(self, members: Sequence[bytes]) -> Holders | None:
+        """None: presence did not answer."""
         try:
-            located = await self._presence.lookup(list(asked), self._settings.lookup_timeout_s)
+            located = await self._presence.lookup(members, self._settings.lookup_timeout_s)
         except Unavailable as error:
             metrics.lookup_failures.add(1, self._labels)
             _log.warning("look-up failed", shard=self._shard.number, why=error.message)
-            self._unlocated = dict.fromkeys(islice(asked, self._settings.max_batch_events))
-            self._couriers.missed()
             return None
-        self._unlocated = {}
         holders: Holders = {}
         for gateway, keys in located.by_gateway.items():
             for key in keys:
                 holders.setdefault(key, []).append(gateway)
         return holders
 
+    def stop(self) -> None:
+        """Calls that nobody waits for end: what they carry is covered by the next owner's resync."""
+        for call in self._calls:
+            call.cancel()
+
     async def _hand_over(self, rows_by_gateway: dict[GatewayAddress, list[DeliveryRow]]) -> None:
+        """Waits for no gateway longer than deliver_timeout_s: its call goes on, and its rows wait behind it."""
         awaited = []
         for dispatch in self._couriers.plan(rows_by_gateway, self._clock_s()):
-            if dispatch.background:
-                self._spawn(self._call(dispatch))
-            else:
-                awaited.append(self._call(dispatch))
-        if len(awaited) == 1:
-            await awaited[0]
-        elif awaited:
-            await asyncio.gather(*awaited)
+            call = self._spawn(self._call(dispatch))
+            self._calls.add(call)
+            call.add_done_callback(self._calls.discard)
+            if not dispatch.background:
+                awaited.append(call)
+        if awaited:
+            await asyncio.wait(awaited, timeout=self._settings.deliver_timeout_s)
 
     async def _call(self, dispatch: Dispatch) -> None:
         gateway = dispatch.courier.gateway
-        ends_s = self._clock_s() + self._settings.deliver_timeout_s
+        began_s = self._clock_s()
         resync = dispatch.resync
         try:
             for rows in requests_of(dispatch.rows):
-                left_s = ends_s - self._clock_s()
+                left_s = began_s + self._settings.deliver_patience_s - self._clock_s()
                 if left_s <= 0:
                     self._unanswered(dispatch, "too slow for all of a batch's rows")
                     return
@@ -133,7 +140,8 @@ class Delivery:
         except WrongState:
             self._couriers.fenced(dispatch)
         else:
-            self._couriers.answered(dispatch)
+            took_s = self._clock_s() - began_s
+            self._couriers.answered(dispatch, late=took_s >= self._settings.deliver_timeout_s)
 
     def _unanswered(self, dispatch: Dispatch, why: str) -> None:
         metrics.deliver_failures.add(1, self._labels)

@@ -264,6 +264,7 @@ class Owner:
                 await delivery.deliver(batch.deliverables)
             self._trace(batch)
             purger.delivered(batch.through_sequence, batch.log_time_ms)
+        delivery.stop()
         purger.finish()
 
     def _trace(self, batch: Batch) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from gateway.devices.looking import Looking
 from gateway.devices.registry import Registry
 from gateway.devices.view import RowView, view_parsed
 from reno.domain.member import NO_TENANT
@@ -15,8 +16,9 @@ from reno.wire.envelope import Unreadable, open_row
 class Delivering:
     """`epoch` is this start of the gateway, as presence knows it."""
 
-    def __init__(self, registry: Registry, epoch: int) -> None:
+    def __init__(self, registry: Registry, looking: Looking, epoch: int) -> None:
         self._registry = registry
+        self._looking = looking
         self._epoch = epoch
 
     def deliver(
@@ -34,8 +36,8 @@ class Delivering:
             raise WrongState(Reason.FENCED, f"this gateway's epoch is {self._epoch}")
         parsed = [self._parse(delivery) for delivery in deliveries]
         if resync:
-            for session in list(self._registry.of_shard(shard, shards)):
-                session.read_again(priority, "resync")
+            concerned = self._registry.of_shard(shard, shards)
+            self._looking.soon([session.number for session in concerned], [priority])
         for delivery, (tenant, row) in zip(deliveries, parsed, strict=True):
             if row is None:
                 continue

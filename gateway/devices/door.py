@@ -16,8 +16,12 @@ from reno.config.settings import GatewaySettings
 from reno.domain.outcome import Outcome
 from reno.domain.priority import Priority
 from reno.ports import Page, PresenceAnnouncer
+from reno.server.turns import Turns
 from reno.telemetry import metrics
 from reno.wire.envelope import Unreadable
+
+SESSIONS_A_TURN = 64
+"""Of the event loop, that look what they have to do."""
 
 _log = structlog.get_logger("gateway.devices")
 
@@ -37,8 +41,11 @@ class Door:
     is_draining: bool = field(default=False)
     starting: asyncio.Semaphore = field(init=False)
     """Held by sessions that register with presence."""
+    waking: Turns = field(init=False)
+    """Of sessions that have something to do: Delivers, leases and health checks come in between."""
 
     def __post_init__(self) -> None:
+        self.waking = Turns(SESSIONS_A_TURN)
         self.starting = asyncio.Semaphore(self.settings.max_registering)
 
 

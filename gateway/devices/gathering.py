@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from reno.domain.identity import Device
 from reno.domain.priority import Priority
 from reno.domain.reason import Reason
 from reno.errors import Unavailable
@@ -14,6 +15,9 @@ from reno.telemetry import metrics
 
 CALLS_IN_FLIGHT = 2
 """Of one part of a lane: a slow answer does not hold the others."""
+
+READS_UNDER_WAY = 192
+"""Of one part of a lane, as many as its calls in flight and the next one hold; the others wait their turn, and hold no room for what they will read."""
 
 MAX_CALL_BYTES = 16 * 1024 * 1024
 """Of the pages that one call asks for."""
@@ -60,10 +64,29 @@ class Gathering:
             lambda: asyncio.Semaphore(CALLS_IN_FLIGHT)
         )
         self._open: dict[_Part, _Batch] = {}
+        self._places: dict[_Part, asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(READS_UNDER_WAY)
+        )
+        self._failed_s: dict[_Part, float] = {}
+        """When a call failed, where none has succeeded since."""
+
+    def place(self, priority: Priority, device: Device) -> asyncio.Semaphore:
+        """To be held by a session while it decides what to read, and reads."""
+        return self._places[self._part(priority, device.tenant, device.member_id)]
+
+    def is_silent(self, priority: Priority, device: Device) -> bool:
+        """The part of the lane did not answer lately."""
+        failed_s = self._failed_s.get(self._part(priority, device.tenant, device.member_id))
+        now_s = asyncio.get_running_loop().time()
+        return failed_s is not None and now_s < failed_s + self._timeout_s
+
+    def is_busy(self, priority: Priority, device: Device) -> bool:
+        """Who reads waits for a turn, or for a part that does not answer."""
+        return self.place(priority, device).locked() or self.is_silent(priority, device)
 
     async def read(self, priority: Priority, wanted: Slice) -> Page:
         """One slice's page. Raises errors.Unavailable when the lane's inbox does not answer in time."""
-        part = priority, self.part_of(priority, wanted.tenant, wanted.member_id)
+        part = self._part(priority, wanted.tenant, wanted.member_id)
         batch = self._open.get(part)
         if (
             batch is None
@@ -87,6 +110,9 @@ class Gathering:
         except TimeoutError as error:
             raise Unavailable(Reason.NOT_READY, f"the {priority.word} inbox is slow") from error
 
+    def _part(self, priority: Priority, tenant: str, member_id: str) -> _Part:
+        return priority, self.part_of(priority, tenant, member_id)
+
     async def _call(self, part: _Part, batch: _Batch) -> list[Page]:
         priority = part[0]
         async with self._calls[part]:
@@ -94,10 +120,12 @@ class Gathering:
                 del self._open[part]
             try:
                 async with asyncio.timeout(self._timeout_s):
-                    return await self._inbox.read(priority, batch.slices, time.time_ns() // 10**6)
-            except TimeoutError as error:
+                    pages = await self._inbox.read(priority, batch.slices, time.time_ns() // 10**6)
+            except (TimeoutError, Unavailable) as error:
                 metrics.inbox_read_failures.add(1, {"priority": priority.word})
+                self._failed_s[part] = asyncio.get_running_loop().time()
+                if isinstance(error, Unavailable):
+                    raise
                 raise Unavailable(Reason.NOT_READY, f"the {priority.word} inbox is slow") from error
-            except Unavailable:
-                metrics.inbox_read_failures.add(1, {"priority": priority.word})
-                raise
+            self._failed_s.pop(part, None)
+            return pages

@@ -9,6 +9,7 @@ from gateway.devices.door import Door, now_ms, parse_page
 from gateway.devices.session import Read, Session
 from reno.domain.priority import Priority
 from reno.errors import Unavailable
+from reno.telemetry import metrics
 
 
 class LaneReader:
@@ -22,6 +23,7 @@ class LaneReader:
         self._priority = priority
         self._changed = changed
         self._room = Alarm()
+        self._place = door.inbox.place(priority, session.device)
 
     def room_made(self) -> None:
         """A frame was taken from the outbox."""
@@ -31,22 +33,35 @@ class LaneReader:
         """Reads page after page, as fast as the outbox empties; retries an inbox that does not answer for as long as it takes."""
         settings, session = self._door.settings, self._session
         while session.wants_read(self._priority):
-            read = session.next_read(
-                self._priority, settings.max_page_rows, settings.max_page_bytes
-            )
-            if read is None:
+            if self._place.locked() and self._door.inbox.is_silent(self._priority, session.device):
+                self._say_missing()
+            try:
+                async with self._place:
+                    has_room = await self._read_next()
+            except Unavailable:
+                self._say_missing()
+                await asyncio.sleep(settings.retry_s * random.uniform(0.8, 1.2))
+                continue
+            if not has_room:
                 # The budget of all sessions frees up without a word to this one.
                 await self._room.wait_until(self._soon())
-                continue
-            try:
-                await self._read(read)
-            except Unavailable:
-                session.lane_missing(self._priority)
+            elif session.has_news():
                 self._changed()
-                await asyncio.sleep(settings.retry_s * random.uniform(0.8, 1.2))
-            else:
-                if session.has_news():
-                    self._changed()
+
+    def _say_missing(self) -> None:
+        self._session.lane_missing(self._priority)
+        self._changed()
+
+    async def _read_next(self) -> bool:
+        """False: there is no room for what is to be read."""
+        settings, session = self._door.settings, self._session
+        if not session.wants_read(self._priority):
+            return True
+        read = session.next_read(self._priority, settings.max_page_rows, settings.max_page_bytes)
+        if read is None:
+            return False
+        await self._read(read)
+        return True
 
     async def _read(self, read: Read) -> None:
         session, lane = self._session, self._priority
@@ -60,7 +75,10 @@ class LaneReader:
         acknowledged = session.begin_lane(lane, page, max(page.acknowledged, waiting))
         if acknowledged is not None:
             self._door.acknowledging.keep_if_room(session.device, {lane: acknowledged})
+        was_live = session.lanes[lane].is_live
         session.take_page(lane, read, page, parse_page(page), now_ms())
+        if was_live and not session.lanes[lane].is_live:
+            metrics.fell_behind.add(1, {"priority": lane.word, "cause": "look"})
 
     def _soon(self) -> float:
         return asyncio.get_running_loop().time() + self._door.settings.retry_s

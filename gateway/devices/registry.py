@@ -29,7 +29,7 @@ class Held(Protocol):
         """A pushed row of the device's member."""
         ...
 
-    def read_again(self, priority: Priority, cause: str) -> None:
+    def look(self, priority: Priority) -> None:
         """Something of the lane may have been missed."""
         ...
 

@@ -12,11 +12,11 @@ from gateway.devices.delivering import Delivering
 from gateway.devices.delivery_service import DeliveryServicer
 from gateway.devices.door import Door
 from gateway.devices.gathering import Gathering, PartOf
+from gateway.devices.looking import Looking
 from gateway.devices.notification_service import NotificationServicer
 from gateway.devices.outbox import Budget
 from gateway.devices.registry import Registry
 from reno.config.settings import Settings
-from reno.domain.priority import LANES
 from reno.ports import GatewayAddress, InboxReader, PresenceAnnouncer
 from reno.server.grpc_server import GrpcServer, Service
 from reno.server.identity import device_of, nobody
@@ -29,9 +29,6 @@ DELIVERY_SERVICE = "reno.v1.DeliveryService"
 
 MAX_RECEIVE_BYTES = 64 * 1024
 MAX_DELIVER_BYTES = 64 * 1024 * 1024
-
-READ_AGAIN_SPREAD_S = 2.0
-"""After a new attachment to presence, sessions read their inboxes spread over this long."""
 
 
 class GatewayRole:
@@ -59,6 +56,7 @@ class GatewayRole:
             Registry(gateway.max_sessions, gateway.max_sessions_per_member),
             Budget(gateway.max_outbox_bytes_total),
         )
+        self._looking = Looking(self._door.registry, gateway.looks_per_s, gathering.is_busy)
         self._public: GrpcServer | None = None
         self._internal: GrpcServer | None = None
         self._flushing: asyncio.Task[None] | None = None
@@ -85,7 +83,7 @@ class GatewayRole:
                 Service(
                     DELIVERY_SERVICE,
                     add_DeliveryServiceServicer_to_server,
-                    DeliveryServicer(door, Delivering(door.registry, self._epoch)),
+                    DeliveryServicer(door, Delivering(door.registry, self._looking, self._epoch)),
                 )
             ],
             nobody,
@@ -135,6 +133,7 @@ class GatewayRole:
         assert self._public is not None
         assert self._internal is not None
         await self._public.say_goodbye()
+        self._looking.stop()
         door.is_draining = True
         for session in door.registry.all():
             session.leave(random.uniform(0, gateway.drain_spread_s))
@@ -151,17 +150,12 @@ class GatewayRole:
         await self._internal.stop()
 
     def _known(self, numbers: Collection[int], again: bool) -> None:
+        if again:
+            self._looking.soon(numbers)
+            return
         for number in numbers:
-            if again:
-                delay_s = random.uniform(0, READ_AGAIN_SPREAD_S)
-                asyncio.get_running_loop().call_later(delay_s, self._read_again, number)
-            elif session := self._door.registry.number(number):
+            if session := self._door.registry.number(number):
                 session.known()
-
-    def _read_again(self, number: int) -> None:
-        if session := self._door.registry.number(number):
-            for lane in LANES:
-                session.read_again(lane, "attached again")
 
     def _sessions(self) -> Iterable[Observation]:
         return [Observation(len(self._door.registry))]

@@ -98,15 +98,11 @@ class Session:
         self._settle(priority)
         return verdict
 
-    def read_again(self, priority: Priority) -> bool:
-        """Something may have been missed. True: the lane was LIVE and is BEHIND now."""
-        was_live = self.lanes[priority].is_live
-        self.lanes[priority].read_again()
-        if was_live:
-            self._void(priority)
-        return was_live
+    def look(self, priority: Priority) -> None:
+        """Something of the lane may have been missed: it is to be read, and is BEHIND where that finds something."""
+        self.lanes[priority].look()
 
-    def look(self) -> None:
+    def look_round(self) -> None:
         """Every lane is to be read though nothing happened; then the device is told again that it is current."""
         self._owes_caught_up = True
         for lane in self.lanes.values():
@@ -158,6 +154,11 @@ class Session:
         if read.begins or not lane.is_usable(read.token):
             return
         queued, sent = lane.queued, lane.sent
+        if lane.is_live and any(row.position > queued for row in rows):
+            # Beside what waits there may be no room for it.
+            lane.read_answered(read.token, queued, found=True, more=True)
+            self._owes_caught_up = True
+            return
         found = False
         for row in rows:
             if row.position > lane.queued:
@@ -165,6 +166,7 @@ class Session:
                 if self._is_shown(priority, row, now_ms):
                     self.outbox.add(priority, Shown(row))
         lane.read_answered(read.token, page.through, found=found, more=page.more)
+        self._owes_caught_up |= not lane.is_live
         if crosses_loss(queued, lane.queued):
             self._untold.owe(Gap.REASON_LOG_LOST, priority, sent)
         if page.left_out_through > queued:

@@ -1,6 +1,7 @@
 """The shell of one device's stream: waits, reads, writes frames, and ends for a reason."""
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -28,6 +29,9 @@ Write = Callable[[bytes], Awaitable[None]]
 
 CHECKPOINT_MARGIN = 0.9
 """Of the interval: a frame comes at least that often, also when the loop is late."""
+
+LOOKS_TOGETHER_S = 0.25
+"""Sessions that look within so long do it at the same moment, and share calls."""
 
 
 class Stream:
@@ -77,19 +81,20 @@ class Stream:
             if not row.store_only:
                 self._alarm.ring()
         elif verdict is Verdict.FELL_BEHIND:
-            self._fell_behind(priority, "push")
+            metrics.fell_behind.add(1, {"priority": priority.word, "cause": "push"})
+            self._read(priority)
 
-    def read_again(self, priority: Priority, cause: str) -> None:
+    def look(self, priority: Priority) -> None:
         """See registry.Held."""
-        if self._session.read_again(priority):
-            self._fell_behind(priority, cause)
+        self._session.look(priority)
+        self._read(priority)
 
     def known(self) -> None:
         """See registry.Held."""
         self._unconfirmed -= 1
         self._is_known.ring()
         for lane in LANES:
-            self.read_again(lane, "known")
+            self.look(lane)
 
     def replace(self) -> None:
         """See registry.Held."""
@@ -104,6 +109,7 @@ class Stream:
     async def _write_frames(self, write: Write) -> RenoError:
         loop, settings = asyncio.get_running_loop(), self._door.settings
         ends_at = loop.time() + settings.stream_life_s * random.uniform(0.8, 1.2)
+        await self._door.waking.take()
         await self._hand(write, self._first_frame())
         # Of a herd few at a time: leases are renewed, and the others told, between them.
         async with self._door.starting:
@@ -121,12 +127,13 @@ class Stream:
                 await self._hand(write, self._farewell(self._leave_after_s))
                 return Unavailable(Reason.DRAINING, "this stream ends: come back")
             if now >= look_at:
-                self._session.look()
+                self._session.look_round()
                 self._read_where_wanted()
                 look_at = self._next_look()
             handed = self._session.next_frame(now_ms(), checkpoint=now >= checkpoint_at)
             if handed is None:
                 await self._alarm.wait_until(min(checkpoint_at, look_at, ends_at))
+                await self._door.waking.take()
                 continue
             await self._hand(write, handed)
             for reader in self._readers.values():
@@ -195,13 +202,10 @@ class Stream:
         if error is not None and not self._ending.done():
             self._ending.set_exception(error)
 
-    def _fell_behind(self, lane: Priority, cause: str) -> None:
-        metrics.fell_behind.add(1, {"priority": lane.word, "cause": cause})
-        self._read(lane)
-
     def _next_look(self) -> float:
         jittered = self._door.settings.look_interval_s * random.uniform(0.8, 1.2)
-        return asyncio.get_running_loop().time() + jittered
+        at_s = asyncio.get_running_loop().time() + jittered
+        return math.ceil(at_s / LOOKS_TOGETHER_S) * LOOKS_TOGETHER_S
 
     def _stalled(self) -> None:
         self._end(

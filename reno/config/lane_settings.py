@@ -22,6 +22,7 @@ class LaneSettings(Section):
     retry_after_s: Seconds | None = None
     max_batch_events: Count | None = None
     deliver_timeout_s: Seconds | None = None
+    deliver_patience_s: Seconds | None = None
     lookup_timeout_s: Seconds | None = None
     remembered_members_per_shard: Count | None = None
     explain_s: Seconds | None = None
@@ -45,6 +46,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "processor": (
         "max_batch_events",
         "deliver_timeout_s",
+        "deliver_patience_s",
         "lookup_timeout_s",
         "remembered_members_per_shard",
         "explain_s",

@@ -154,6 +154,8 @@ class GatewaySettings(Section):
     checkpoint_interval_s: Seconds = 15.0
     look_interval_s: Seconds = 30.0
     """Every session reads its inbox this often (jittered) though nothing happened."""
+    looks_per_s: Count = 2_000
+    """Lanes that read their inbox in a second, at most, because what a processor or presence said may have concerned them."""
     register_wait_s: Seconds = 1.0
     """For presence replicas that are attached, before a session reads its inbox."""
     max_registering: Count = 64
@@ -183,6 +185,9 @@ class ProcessorSettings(Section):
     max_batch_events: Count = 8192
     """Events that are folded and stored in one go, per shard."""
     deliver_timeout_s: Seconds = 0.25
+    """A shard waits for no gateway longer: it goes on, and what follows for that gateway waits behind the call."""
+    deliver_patience_s: Seconds = 5.0
+    """How long a call that nobody waits for may go on: a busy gateway has done most of the work by then, and is not asked for it again."""
     lookup_timeout_s: Seconds = 0.25
     remembered_members_per_shard: Count = 100_000
     explain_s: Seconds = 86_400.0

@@ -27,7 +27,7 @@ from reno.wire.logged_row import LoggedRow
 from tests.processor.records import envelope, envelope_id
 
 SHARD = Shard(Priority.HIGH, 0, 1)
-SETTINGS = ProcessorSettings(retry_s=0.02)
+SETTINGS = ProcessorSettings(retry_s=0.02, deliver_patience_s=0.3)
 G1 = GatewayAddress("g1", 1, "g1:1")
 G2 = GatewayAddress("g2", 1, "g2:1")
 
@@ -68,10 +68,11 @@ class Call:
 
 
 class Gateways:
-    """`silent` ones answer never, so that their callers' time runs out; `fenced` ones have another epoch."""
+    """`silent` ones answer never, so that their callers' time runs out; `late` ones when they are told to; `fenced` ones have another epoch."""
 
     def __init__(self) -> None:
         self.silent: set[GatewayAddress] = set()
+        self.late: dict[GatewayAddress, asyncio.Event] = {}
         self.fenced: set[GatewayAddress] = set()
         self.answered: list[Call] = []
         self.attempts: list[Call] = []
@@ -97,6 +98,9 @@ class Gateways:
             if gateway in self.fenced:
                 raise WrongState(Reason.FENCED, "told to be another")
             await asyncio.sleep(0)
+            if gateway in self.late:
+                async with asyncio.timeout(timeout_s):
+                    await self.late[gateway].wait()
         finally:
             self.in_flight.discard((gateway, shard))
         self.answered.append(call)

@@ -30,60 +30,82 @@ def row_at(position: int, size: int = 10) -> DeliveryRow:
     return DeliveryRow(position, None, bytes(size))
 
 
+class Sessions:
+    """Of one gateway and one member: what they do with a Deliver, see gateway/devices/lane.py."""
+
+    def __init__(self) -> None:
+        self.stored = 0
+        self.queued = 0
+        self.reads = 0
+
+    def take(self, dispatch: Dispatch) -> None:
+        if dispatch.resync:
+            self._read()
+        for row in dispatch.rows:
+            if row.previous is not None and row.previous <= self.queued:
+                self.queued = max(self.queued, row.position)
+            elif row.position > self.queued:
+                self._read()
+
+    def _read(self) -> None:
+        self.queued = self.stored
+        self.reads += 1
+
+
 class CouriersMachine(RuleBasedStateMachine):
-    """Gateways that answer, or not, or took it and could not say so."""
+    """Gateways that answer, or late, or not, or took it and could not say so."""
 
     def __init__(self) -> None:
         super().__init__()
         self.couriers = Couriers(RETRY_S)
         self.now_s = 0.0
         self.position = 0
-        self.uncovered: dict[GatewayAddress, set[int]] = {each: set() for each in GATEWAYS}
-        self.taken: dict[GatewayAddress, list[int]] = {each: [] for each in GATEWAYS}
-        self.in_flight: dict[GatewayAddress, tuple[Dispatch, set[int]]] = {}
+        self.sessions = {each: Sessions() for each in GATEWAYS}
+        self.may_miss = False
+        self.in_flight: dict[GatewayAddress, Dispatch] = {}
 
     @initialize()
     def begin(self) -> None:
-        self.hand_over({GATEWAYS[0]})
+        self.hand_over(set(GATEWAYS))
+        for gateway in GATEWAYS:
+            self.end(gateway, took=True, answers=True, late=False)
 
     @rule(to=st.sets(st.sampled_from(GATEWAYS)))
     def hand_over(self, to: set[GatewayAddress]) -> None:
         self.position += 1
+        rows = {}
         for gateway in to:
-            self.uncovered[gateway].add(self.position)
-        plan = self.couriers.plan({each: [row_at(self.position)] for each in to}, self.now_s)
-        for dispatch in plan:
+            sessions = self.sessions[gateway]
+            rows[gateway] = [DeliveryRow(self.position, sessions.stored, b"")]
+            sessions.stored = self.position
+        for dispatch in self.couriers.plan(rows, self.now_s):
             gateway = dispatch.courier.gateway
             assert gateway not in self.in_flight, "one call in flight a gateway"
             positions = [row.position for row in dispatch.rows]
             assert positions == sorted(set(positions))
-            covers = (
-                set(self.uncovered[gateway])
-                if dispatch.resync
-                else {row.position for row in dispatch.rows}
-            )
-            self.in_flight[gateway] = (dispatch, covers)
+            self.in_flight[gateway] = dispatch
 
     @rule()
-    def look_up_fails(self) -> None:
+    def rows_are_left_out(self) -> None:
+        """Nobody knew where they belong."""
         self.position += 1
-        for gateway in GATEWAYS:
-            self.uncovered[gateway].add(self.position)
+        self.may_miss = True
+        for sessions in self.sessions.values():
+            sessions.stored = self.position
         self.couriers.missed()
 
     @precondition(lambda self: bool(self.in_flight))
-    @rule(data=st.data(), took=st.booleans(), answers=st.booleans())
-    def ends(self, data: st.DataObject, took: bool, answers: bool) -> None:
-        gateway = data.draw(st.sampled_from(sorted(self.in_flight, key=lambda g: g.gateway_id)))
-        dispatch, covers = self.in_flight.pop(gateway)
+    @rule(data=st.data(), took=st.booleans(), answers=st.booleans(), late=st.booleans())
+    def ends(self, data: st.DataObject, took: bool, answers: bool, late: bool) -> None:
+        in_flight = sorted(self.in_flight, key=lambda gateway: gateway.gateway_id)
+        self.end(data.draw(st.sampled_from(in_flight)), took=took, answers=answers, late=late)
+
+    def end(self, gateway: GatewayAddress, *, took: bool, answers: bool, late: bool) -> None:
+        dispatch = self.in_flight.pop(gateway)
         if took or answers:
-            for row in dispatch.rows:
-                # As a session does: what it has is there already, and what nobody links to it is read for.
-                if row.position > max(self.taken[gateway], default=0):
-                    self.taken[gateway].append(row.position)
+            self.sessions[gateway].take(dispatch)
         if answers:
-            self.uncovered[gateway] -= covers
-            self.couriers.answered(dispatch)
+            self.couriers.answered(dispatch, late=late)
         else:
             self.couriers.unanswered(dispatch, self.now_s)
 
@@ -92,20 +114,23 @@ class CouriersMachine(RuleBasedStateMachine):
         self.now_s += RETRY_S
 
     @invariant()
-    def quiet_means_covered(self) -> None:
+    def quiet_means_that_they_have_it_all(self) -> None:
         if not self.in_flight and not self.couriers.owing:
-            known = {gateway for gateway in GATEWAYS if self.taken[gateway]}
-            assert not any(self.uncovered[gateway] for gateway in known)
+            for sessions in self.sessions.values():
+                assert sessions.queued == sessions.stored
+
+    @invariant()
+    def a_late_or_lost_call_alone_makes_nobody_read(self) -> None:
+        if not self.may_miss:
+            assert all(sessions.reads <= 1 for sessions in self.sessions.values())
 
     def teardown(self) -> None:
         for _ in range(3):
             self.now_s += RETRY_S
             self.hand_over(set())
             for gateway in list(self.in_flight):
-                dispatch, covers = self.in_flight.pop(gateway)
-                self.uncovered[gateway] -= covers
-                self.couriers.answered(dispatch)
-        self.quiet_means_covered()
+                self.end(gateway, took=True, answers=True, late=False)
+        self.quiet_means_that_they_have_it_all()
         assert not self.couriers.owing
 
 
@@ -121,7 +146,7 @@ def known(couriers: Couriers, gateway: GatewayAddress) -> None:
     couriers.answered(dispatch)
 
 
-def test_a_suspect_gateway_is_called_in_the_background_and_seldom() -> None:
+def test_a_gateway_that_did_not_answer_is_called_again_seldom() -> None:
     couriers = Couriers(RETRY_S)
     known(couriers, GATEWAYS[0])
     (dispatch,) = couriers.plan({GATEWAYS[0]: [row_at(2)]}, 0.0)
@@ -132,23 +157,31 @@ def test_a_suspect_gateway_is_called_in_the_background_and_seldom() -> None:
     (dispatch,) = couriers.plan({GATEWAYS[0]: [row_at(4)]}, 0.75)
     assert [row.position for row in dispatch.rows] == [2, 3, 4]
     assert dispatch.background
-    assert couriers.plan({GATEWAYS[0]: [row_at(5)]}, 0.8) == []
-    couriers.answered(dispatch)
-    # Row 5 came while the call was in flight.
+
+
+def test_a_late_gateway_is_waited_for_again_once_it_was_in_time() -> None:
+    couriers = Couriers(RETRY_S)
+    known(couriers, GATEWAYS[0])
+    (dispatch,) = couriers.plan({GATEWAYS[0]: [row_at(2)]}, 0.0)
+    assert couriers.plan({GATEWAYS[0]: [row_at(3)]}, 0.1) == []
+    couriers.answered(dispatch, late=True)
+    # Row 3 came while the call was in flight.
     (dispatch,) = couriers.plan({}, 0.9)
-    assert [row.position for row in dispatch.rows] == [5]
+    assert [row.position for row in dispatch.rows] == [3]
     assert not dispatch.resync
+    assert dispatch.background
+    couriers.answered(dispatch)
+    (dispatch,) = couriers.plan({GATEWAYS[0]: [row_at(4)]}, 0.9)
     assert not dispatch.background
 
 
-def test_only_whom_missed_rows_concern_reads_again() -> None:
-    """What is handed over again says that nobody knows what was before it."""
+def test_what_is_handed_over_again_still_says_what_came_before_it() -> None:
     couriers = Couriers(RETRY_S)
     known(couriers, GATEWAYS[0])
     (dispatch,) = couriers.plan({GATEWAYS[0]: [DeliveryRow(2, 1, b"")]}, 0.0)
     couriers.unanswered(dispatch, 0.25)
     (dispatch,) = couriers.plan({GATEWAYS[0]: [DeliveryRow(3, 2, b"")]}, 1.0)
-    assert list(dispatch.rows) == [DeliveryRow(2, None, b""), DeliveryRow(3, 2, b"")]
+    assert list(dispatch.rows) == [DeliveryRow(2, 1, b""), DeliveryRow(3, 2, b"")]
     assert not dispatch.resync
 
 

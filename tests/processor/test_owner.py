@@ -150,25 +150,61 @@ async def test_isolated_a_silent_gateway_does_not_hold_the_shard_and_has_it_all_
         assert len(set(world.gateways.positions(G1))) == 31
 
 
-async def test_a_failed_look_up_is_covered_by_a_resync_without_new_rows(
+async def test_isolated_a_late_gateway_holds_nobody_and_is_asked_once(
     world: Surroundings,
 ) -> None:
+    """What follows waits behind the call, and still says what came before it."""
+    world.settings = SETTINGS.model_copy(
+        update={"deliver_timeout_s": 0.01, "deliver_patience_s": 60.0}
+    )
+    async with world.owned():
+        await world.publish(row("ben", "e-0"))
+        await until(lambda: len(world.gateways.answered) == 2)
+        world.gateways.late[G1] = answering = asyncio.Event()
+        for number in range(1, 10):
+            await world.publish(row("ben", f"e-{number}"))
+            await world.until_purged()
+        await until(lambda: len(world.gateways.positions(G2)) == 10)
+        assert len([each for each in world.gateways.attempts if each.gateway == G1]) == 2
+        answering.set()
+        await until(lambda: len(world.gateways.positions(G1)) == 10)
+    calls = [each for each in world.gateways.answered if each.gateway == G1]
+    assert [each.resync for each in calls] == [True] + [False] * (len(calls) - 1)
+    assert len([each for each in world.gateways.attempts if each.gateway == G1]) == len(calls)
+    rows = [row for call in calls for row in call.rows]
+    assert [row.previous for row in rows[1:]] == [row.position for row in rows[:-1]]
+
+
+async def test_a_drain_waits_for_no_gateway_that_is_late(world: Surroundings) -> None:
+    world.settings = SETTINGS.model_copy(
+        update={"deliver_timeout_s": 0.01, "deliver_patience_s": 600.0}
+    )
+    world.gateways.late[G1] = asyncio.Event()
+    async with world.owned():
+        await world.publish(row("anna", "e-1"))
+        await world.until_purged()
+    assert not world.gateways.in_flight
+
+
+async def test_what_nobody_could_locate_is_handed_over_when_presence_answers_again(
+    world: Surroundings,
+) -> None:
+    """And a gateway that was known before need not make all its sessions read for it."""
     async with world.owned():
         await world.publish(row("anna", "e-1"))
         await world.until_purged()
         world.presence.fails = True
         await world.publish(row("ben", "e-2"))
         await world.until_purged()
+        await world.publish(row("ben", "e-3"))
+        await world.until_purged()
         before = len(world.gateways.answered)
         world.presence.fails = False
-        # G1 was known; G2 is found by looking up again.
-        await until(
-            lambda: (
-                {each.gateway for each in world.gateways.answered[before:] if each.resync}
-                == {G1, G2}
-            )
-        )
-    assert len(await world.inbox.rows("ben")) == 1
+        await until(lambda: len(world.gateways.answered) == before + 2)
+    stored = [each.position for each in await world.inbox.rows("ben")]
+    later = world.gateways.answered[before:]
+    assert {each.gateway: each.resync for each in later} == {G1: False, G2: True}
+    assert [[each.position for each in call.rows] for call in later] == [stored, stored]
 
 
 async def test_another_epoch_is_forgotten_until_presence_knows(world: Surroundings) -> None:

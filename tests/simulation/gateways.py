@@ -128,7 +128,7 @@ class Gateway:
         self._announcer = Announcer(world.replicas, world.network, self.process)
         self._role = GatewayRole(self.settings, inbox, self._announcer)
         self._door = self._role._door
-        self._delivering = Delivering(self._door.registry, self._role.epoch)
+        self._delivering = Delivering(self._door.registry, self._role._looking, self._role.epoch)
         self._servicer = NotificationServicer(self._door)
         server: Any = _Port()
         self._role._public = self._role._internal = server

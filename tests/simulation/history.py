@@ -47,7 +47,7 @@ class History:
                 DeviceClient(device, self._world, self._random) for device in self._mix.devices
             ]
             self._acts, self._weights = self._choices()
-            if self._mix.trouble is not Trouble.NONE:
+            if self._mix.trouble in {Trouble.PROCESSORS, Trouble.ANY}:
                 self._crashes_left = self._random.choice((0, 3, 9))
                 self._deadly = self._random.choice(DEADLY)
             try:
@@ -98,7 +98,7 @@ class History:
             self._wait: 12,
             self._sleep_long: 2,
         }
-        if self._mix.trouble is not Trouble.NONE:
+        if self._mix.trouble in {Trouble.PROCESSORS, Trouble.ANY}:
             acts |= {self._restart_processor: 5, self._freeze_processor: 2, self._thaw: 6}
         if self._mix.trouble is Trouble.ANY:
             acts |= {

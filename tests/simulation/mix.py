@@ -81,6 +81,8 @@ class Trouble(Enum):
 
     NONE = auto()
     """Nothing is lost, and nobody dies."""
+    DELIVERS = auto()
+    """They and their answers are lost, late, or come twice."""
     PROCESSORS = auto()
     """They are killed and frozen."""
     ANY = auto()
@@ -111,8 +113,10 @@ class Mix:
 
 
 def mix_of(random: Random) -> Mix:
-    trouble = random.choice((Trouble.NONE, Trouble.PROCESSORS, Trouble.ANY, Trouble.ANY))
+    trouble = random.choice((Trouble.DELIVERS, Trouble.PROCESSORS, Trouble.ANY, Trouble.ANY))
     is_any = trouble is Trouble.ANY
+    if trouble is Trouble.DELIVERS:
+        trouble = random.choice((Trouble.NONE, Trouble.DELIVERS))
     members = MEMBERS[: random.choice((1, 2, 3, 3))]
     devices = tuple(
         Device("", member, f"{member}-{number}", CLASSES[number])
@@ -120,6 +124,8 @@ def mix_of(random: Random) -> Mix:
         for number in range(random.choice((1, 1, 1, 2, 3)))
     )
     often = random.choice((0.01, 0.04, 0.12)) if is_any else 0.0
+    if trouble is Trouble.DELIVERS:
+        often = 0.15
     return Mix(
         trouble=trouble,
         steps=random.choice((60, 120, 250)),
@@ -150,6 +156,7 @@ def mix_of(random: Random) -> Mix:
             answer_lost=often,
             again=often,
             answer_waits=random.choice((0.1, 0.4)),
+            of="deliver" if trouble is Trouble.DELIVERS else "",
         ),
     )
 

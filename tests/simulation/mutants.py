@@ -116,6 +116,11 @@ MUTANTS = (
         (("            if key in remembered:", "            if False:"),),
     ),
     Mutant(
+        "rows behind a late call are forgotten",
+        "processor.couriers",
+        (("                courier.owe(rows_by_gateway[gateway])\n", "                pass\n"),),
+    ),
+    Mutant(
         "LIVE without the previous check",
         "gateway.devices.lane",
         (("if previous is not None and previous <= self.queued:", "if True:"),),
@@ -130,7 +135,7 @@ MUTANTS = (
         "gateway.devices.stream",
         (
             ("        while self._unconfirmed > 0:\n", "        while False:\n"),
-            ('            self.read_again(lane, "known")', "            pass"),
+            ("            self.look(lane)", "            pass"),
         ),
         from_seed=170,
     ),

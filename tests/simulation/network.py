@@ -60,6 +60,8 @@ class Faults:
     """It arrives a second time, later."""
     answer_waits: float = 0.3
     """Other things happen between its arrival and its answer."""
+    of: str = ""
+    """The calls whose kind begins so."""
 
 
 class Network:
@@ -111,7 +113,8 @@ class Network:
     def step(self, call: Call) -> None:
         """One thing happens to it."""
         faults, chance = self.faults, self._random.random
-        fate = chance() if call.fails is not None else 1.0
+        may_fail = call.fails is not None and call.kind.startswith(faults.of)
+        fate = chance() if may_fail else 1.0
         is_heard = call.caller.is_alive and not call.future.done()
         if call.has_arrived:
             self.under_way.remove(call)
@@ -130,7 +133,7 @@ class Network:
             self._fail(call, "late")
             return
         self._arrive(call)
-        if call.fails is not None and chance() < faults.again:
+        if may_fail and chance() < faults.again:
             self.under_way.append(
                 Call(
                     call.kind,

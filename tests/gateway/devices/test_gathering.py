@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.devices.gathering import CALLS_IN_FLIGHT, Gathering
+from reno.domain.identity import Device
 from reno.domain.priority import Priority
 from reno.errors import Unavailable
 from reno.ports import MAX_SLICES, Page, Slice
@@ -60,9 +61,15 @@ async def test_few_calls_are_in_flight_and_the_rest_gathers_behind_them() -> Non
 
 
 async def test_a_lane_that_does_not_answer_in_time_is_unavailable() -> None:
-    gathering = Gathering(HeldInbox(), 0.02)
+    inbox, device = HeldInbox(), Device("", "anna", "d", "tv")
+    gathering = Gathering(inbox, 0.05)
     with pytest.raises(Unavailable):
         await gathering.read(LANE, a_slice(0))
+    assert gathering.is_silent(LANE, device)
+    assert not gathering.is_silent(Priority.LOW, device)
+    inbox.let_go.set()
+    await gathering.read(LANE, a_slice(0))
+    assert not gathering.is_silent(LANE, device)
 
 
 async def test_a_call_that_fails_when_every_asker_has_gone_is_nobodys_surprise() -> None:

@@ -91,15 +91,15 @@ class World:
             frame = SubscribeResponse.FromString(handed.frame)
             self.seen += [notification.position for notification in frame.notifications]
 
-    def read_again(self) -> None:
-        self.session.read_again(LANE)
-
     def look(self) -> None:
-        self.session.look()
+        self.session.look(LANE)
+
+    def look_round(self) -> None:
+        self.session.look_round()
 
     def come_to_rest(self) -> None:
         """However it went: a look and some reads later the device has everything."""
-        self.look()
+        self.look_round()
         for _ in range(10 + 3 * len(self.stored)):
             self.read_answers()
             self.frame()
@@ -139,8 +139,8 @@ def a_step(world: World, random: Random) -> Callable[[], None]:
         world.read_answers: 6,
         world.read_fails: 1,
         world.frame: 5,
-        world.read_again: 1,
         world.look: 2,
+        world.look_round: 1,
     }
     return random.choices(list(steps), list(steps.values()))[0]
 
@@ -179,3 +179,18 @@ def test_truthful_a_look_that_began_before_the_outbox_was_full_finds_nothing_out
     assert not lane.is_live
     assert lane.current_at is None
     world.come_to_rest()
+
+
+def test_bounded_what_a_look_finds_waits_for_room() -> None:
+    world = World(begins_live=True)
+    for _ in range(3):
+        world.store(["arrives"])
+        world.deliver(1)
+    world.store(["lost"])
+    world.look()
+    world.read_begins()
+    world.read_answers()
+    assert len(world.session.outbox._queues[LANE].rows) == 3
+    assert not world.session.lanes[LANE].is_live
+    world.come_to_rest()
+    world.check()

@@ -56,12 +56,12 @@ class Sessions(RuleBasedStateMachine):
         self.world.frame()
 
     @rule()
-    def read_again(self) -> None:
-        self.world.read_again()
-
-    @rule()
     def look(self) -> None:
         self.world.look()
+
+    @rule()
+    def look_round(self) -> None:
+        self.world.look_round()
 
     @invariant()
     def keeps_its_promises(self) -> None:

@@ -16,9 +16,6 @@ _MERGED = varint(Notification.MERGED_FIELD_NUMBER << 3)
 NOTIFICATIONS_FIELD_NUMBER = 1
 """Of SubscribeResponse and of PullResponse (a test holds them together)."""
 
-TAIL_BYTES = 64
-"""What the appended part adds to a row besides its action, at most."""
-
 
 def common_of(row: Row) -> bytes:
     """A serialised Notification without action, position, via and merged."""

@@ -50,7 +50,7 @@ class Delivering:
             row = open_row(delivery.row)
             if not self._registry.of_member(row.tenant, row.event.member_id):
                 return NO_TENANT, None
-            return row.tenant, view_parsed(delivery.position, row)
+            return row.tenant, view_parsed(delivery.position, row, len(delivery.row))
         except Unreadable as error:
             raise CallerFault(
                 Reason.MALFORMED, f"position {delivery.position}: {error}", field="deliveries"

@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 
 from reno.domain.identity import Device
 from reno.gates import is_targeted
-from reno.render import TAIL_BYTES, common_of
+from reno.render import common_of
 from reno.v1.envelope_pb2 import Actions, Row
 from reno.v1.event_pb2 import Targets
 from reno.wire.envelope import Unreadable, open_row
@@ -35,11 +35,8 @@ class RowView:
     traceparent: str
     notification: bytes
     """See common_of."""
-
-    @property
-    def size_bytes(self) -> int:
-        """What it takes in an outbox and, about, in a frame."""
-        return len(self.notification) + TAIL_BYTES
+    size_bytes: int
+    """Of the stored row, as the inbox counts a page: what is asked for within an outbox's room fits it. About what it takes in a frame."""
 
     def action_for(self, device_class: str) -> str:
         """The class's own action, else the default one."""
@@ -58,11 +55,11 @@ class RowView:
 
 def view_row(position: int, row: bytes) -> RowView:
     """`row` is a serialised Row. Raises Unreadable."""
-    return view_parsed(position, open_row(row))
+    return view_parsed(position, open_row(row), len(row))
 
 
-def view_parsed(position: int, row: Row) -> RowView:
-    """Raises Unreadable when the row's parts are broken."""
+def view_parsed(position: int, row: Row, size_bytes: int) -> RowView:
+    """`size_bytes`: see RowView. Raises Unreadable when the row's parts are broken."""
     event = row.event
     classes, device_ids = _targets(row.targets)
     default_action, actions = _actions(row.actions)
@@ -80,6 +77,7 @@ def view_parsed(position: int, row: Row) -> RowView:
         actions,
         row.traceparent,
         common_of(row),
+        size_bytes,
     )
 
 

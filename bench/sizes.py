@@ -35,9 +35,9 @@ def measure(payload_bytes: int) -> dict[str, float]:
     }
 
 
-def rows_of(event_type: str, payload_bytes: int, count: int) -> list[LoggedRow]:
+def rows_of(event_type: str, payload_bytes: int, count: int) -> list[bytes]:
     """Serialised Rows of as many members."""
-    return [row for _, _, row in _resolved(event_type, payload_bytes, count)]
+    return [logged.row for _, _, logged in _resolved(event_type, payload_bytes, count)]
 
 
 def _resolved(

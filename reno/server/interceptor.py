@@ -1,7 +1,7 @@
 """What happens around every call: who it is from, its bytes parsed with a clear error, errors turned into statuses."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import grpc
 import structlog
@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError
 
 from reno.domain.reason import Reason
 from reno.errors import CallerFault, RenoError
-from reno.server.identity import Call, Identify, enter_call, texts
+from reno.server.identity import Call, Identify, Metadata, enter_call, texts
 from reno.server.status import status_of
 
 _log = structlog.get_logger("reno.server")
@@ -17,7 +17,22 @@ _log = structlog.get_logger("reno.server")
 # Health and reflection belong to whoever runs the servers, not to backends or devices.
 _OPEN_SERVICES = ("/grpc.health.", "/grpc.reflection.")
 
-Context = grpc.aio.ServicerContext[Any, Any]
+
+class Context(Protocol):
+    """What this needs of a call, whatever transport it came by. Services use besides: write, send_initial_metadata and add_done_callback."""
+
+    def invocation_metadata(self) -> Metadata | None:
+        """As the caller sent it."""
+
+    def time_remaining(self) -> float | None:
+        """Seconds until its deadline; None: it has none."""
+
+    async def abort(
+        self, code: grpc.StatusCode, details: str, trailing_metadata: Any, /
+    ) -> NoReturn:
+        """Ends the call with this status."""
+
+
 Serializer = Callable[[Any], bytes]
 
 
@@ -46,23 +61,29 @@ class DoorInterceptor(grpc.aio.ServerInterceptor):
         ],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> "grpc.RpcMethodHandler[Any, Any]":
-        """Leaves health and reflection as they are."""
+        """See guarded."""
         handler: Any = await continuation(handler_call_details)
-        method = str(handler_call_details.method)
-        if handler is None or method.startswith(_OPEN_SERVICES):
-            return handler  # type: ignore[no-any-return]
-        around = _Around(method, handler, self._identify)
-        make = {
-            (False, False): grpc.unary_unary_rpc_method_handler,
-            (False, True): grpc.unary_stream_rpc_method_handler,
-            (True, True): grpc.stream_stream_rpc_method_handler,
-        }[handler.request_streaming, handler.response_streaming]
-        behaviour = around.stream if handler.response_streaming else around.unary
-        return make(
-            behaviour,
-            request_deserializer=None,
-            response_serializer=_as_bytes(handler.response_serializer),
-        )
+        if handler is not None:
+            handler = guarded(str(handler_call_details.method), handler, self._identify)
+        return handler  # type: ignore[no-any-return]
+
+
+def guarded(method: str, handler: Any, identify: Identify) -> Any:
+    """The handler with all of that around it. Leaves health and reflection as they are."""
+    if method.startswith(_OPEN_SERVICES):
+        return handler
+    around = _Around(method, handler, identify)
+    make: Any = {
+        (False, False): grpc.unary_unary_rpc_method_handler,
+        (False, True): grpc.unary_stream_rpc_method_handler,
+        (True, True): grpc.stream_stream_rpc_method_handler,
+    }[handler.request_streaming, handler.response_streaming]
+    behaviour = around.stream if handler.response_streaming else around.unary
+    return make(
+        behaviour,
+        request_deserializer=None,
+        response_serializer=_as_bytes(handler.response_serializer),
+    )
 
 
 class _Around:

@@ -14,9 +14,10 @@ SETTINGS: dict[str, str] = {}
 
 @dataclass(frozen=True)
 class Push:
-    """Parameters; `devices` with commas."""
+    """Parameters; `devices` and `transport`, the gateway's, with commas."""
 
     devices: str = "1000,5000"
+    transport: str = "grpcio"
     rate: int = 10_000
     seconds: float = 20.0
     warmup: float = 5.0
@@ -41,16 +42,21 @@ class Push:
                     continue
                 if self.bare:
                     found[f"bare, {count} devices, {way}"] = self._bare(count, connections)
-                if self.direct:
-                    found[f"direct, {count} devices, {way}"] = self._reno(count, connections, ())
-                if self.mesh:
-                    found[f"mesh, {count} devices, {way}"] = self._reno(
-                        count, connections, ("--mesh",)
-                    )
+                for transport in self.transport.split(","):
+                    name = f"{count} devices, {way}" + (f", {transport}" * (transport != "grpcio"))
+                    if self.direct:
+                        found[f"direct, {name}"] = self._reno(count, connections, (), transport)
+                    if self.mesh:
+                        found[f"mesh, {name}"] = self._reno(
+                            count, connections, ("--mesh",), transport
+                        )
         return found
 
-    def _reno(self, count: int, connections: int, arguments: tuple[str, ...]) -> dict[str, Any]:
-        with running(CATALOGUE, arguments) as system:
+    def _reno(
+        self, count: int, connections: int, arguments: tuple[str, ...], transport: str
+    ) -> dict[str, Any]:
+        settings = {"RENO_GATEWAY__TRANSPORT": transport}
+        with running(CATALOGUE, arguments, settings) as system:
             door = "ingestion-door" if arguments else "ingestion"
             with (
                 generating(

@@ -17,8 +17,10 @@ _log = structlog.get_logger("reno.server")
 # Health and reflection belong to whoever runs the servers, not to backends or devices.
 _OPEN_SERVICES = ("/grpc.health.", "/grpc.reflection.")
 
+Context = grpc.aio.ServicerContext[Any, Any]
 
-class Context(Protocol):
+
+class CallContext(Protocol):
     """What this needs of a call, whatever transport it came by. Services use besides: write, send_initial_metadata and add_done_callback."""
 
     def invocation_metadata(self) -> Metadata | None:
@@ -92,14 +94,14 @@ class _Around:
         self._handler = handler
         self._identify = identify
 
-    async def unary(self, request: bytes, context: Context) -> Any:
+    async def unary(self, request: bytes, context: CallContext) -> Any:
         try:
             self._enter(context)
             return await self._handler.unary_unary(self._parse(request), context)
         except RenoError as error:
             await _abort(self._method, context, error)
 
-    async def stream(self, request: Any, context: Context) -> AsyncIterator[Any]:
+    async def stream(self, request: Any, context: CallContext) -> AsyncIterator[Any]:
         try:
             self._enter(context)
             if self._handler.request_streaming:
@@ -111,7 +113,7 @@ class _Around:
         except RenoError as error:
             await _abort(self._method, context, error)
 
-    def _enter(self, context: Context) -> None:
+    def _enter(self, context: CallContext) -> None:
         metadata = texts(context.invocation_metadata())
         left = context.time_remaining()
         caller = self._identify(metadata)
@@ -130,7 +132,7 @@ class _Around:
             yield self._parse(request)
 
 
-async def _abort(method: str, context: Context, error: RenoError) -> NoReturn:
+async def _abort(method: str, context: CallContext, error: RenoError) -> NoReturn:
     _log.debug("call refused", method=method, reason=error.reason.name, message=error.message)
     status = status_of(error)
     await context.abort(status.code, status.details, status.trailing_metadata)

@@ -63,7 +63,7 @@ class Carrier(Protocol):
 
 
 class Call:
-    """Handlers see of it what they use of grpcio's context, see reno.server.interceptor.Context."""
+    """Handlers see of it what they use of grpcio's context, see reno.server.interceptor.CallContext."""
 
     __slots__ = (
         "_body",
@@ -207,9 +207,7 @@ class Call:
         if writing is None:
             return
         if writing.send(self.stream, carrier.windows, carrier.outgoing):
-            self._writing = None
-            if self._ending is not None:
-                self._end(self._ending)
+            self._written(writing)
         elif not (carrier.outgoing.is_open and carrier.windows.is_open):
             carrier.starve(self)
 
@@ -279,8 +277,14 @@ class Call:
         except asyncio.CancelledError:
             # What nobody has seen anything of need not be seen; else the reader needs the rest to understand the end.
             if self._writing is writing and not writing.is_begun:
-                self._writing = None
+                self._written(writing)
             raise
+
+    def _written(self, writing: Writing) -> None:
+        self._writing = None
+        writing.done.set()
+        if self._ending is not None:
+            self._end(self._ending)
 
     # The end.
 

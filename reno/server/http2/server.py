@@ -28,6 +28,7 @@ class Http2Server:
         self._methods: dict[str, Method] = {}
         self._sockets: list[socket.socket] = []
         self._listening: list[asyncio.Server] = []
+        self.port = 0
         self._connections: set[Connection] = set()
         self._buffer = memoryview(bytearray(_READ_BYTES))
 
@@ -41,7 +42,7 @@ class Http2Server:
             self._methods[path] = Method(path, self._guard(path, handler))
 
     def add_insecure_port(self, address: str) -> int:
-        """The port. Raises OSError where it cannot be had."""
+        """The port, which is `port` from then on. Raises OSError where it cannot be had."""
         host, _, number = address.rpartition(":")
         port = int(number)
         for family, kind, protocol, _, where in dict.fromkeys(
@@ -59,7 +60,7 @@ class Http2Server:
             except OSError:
                 self._close_sockets()
                 raise
-            port = listener.getsockname()[1]
+            self.port = port = listener.getsockname()[1]
         return port
 
     async def start(self) -> None:

@@ -44,8 +44,11 @@ class Streams(H2Connection):
 
     @property
     def open_inbound_streams(self) -> int:
-        """All that were not forgotten."""
-        return len(self.streams)
+        """All that were not forgotten, unless that is too many: some may have ended just now."""
+        count = len(self.streams)
+        if count < self.local_settings.max_concurrent_streams:
+            return count
+        return super().open_inbound_streams
 
     def is_open(self, stream_id: int) -> bool:
         """Something can still be sent on it."""

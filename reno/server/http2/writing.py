@@ -10,7 +10,7 @@ from reno.server.http2.windows import Windows
 
 
 class Writing:
-    """Of one call; its writer waits for `done`."""
+    """Of one call, which sets `done`; its writer waits for that."""
 
     def __init__(self, message: bytes) -> None:
         self._rest = memoryview(prefixed(message))
@@ -29,6 +29,4 @@ class Writing:
             outgoing.add(self._rest[:size])
             self._rest = self._rest[size:]
             self.is_begun = True
-        if not self._rest:
-            self.done.set()
         return not self._rest

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reno.server.http2 import connection
+from reno.server.http2 import admission
 from reno.server.http2.metadata import Headers
 from reno.server.http2.request import Request, request_of
 from tests.clients.go_tools import ROOT, need_go, run
@@ -42,7 +42,7 @@ async def speak(requests: AsyncIterator[bytes], _context: Any) -> AsyncIterator[
 
 
 async def test_every_case(h2spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "request_of", as_grpc)
+    monkeypatch.setattr(admission, "request_of", as_grpc)
     async with asyncio.timeout(120), serving(both=speak, max_concurrent_streams=100) as server:
         said = await run(h2spec, "-h", "127.0.0.1", "-p", str(server.port), "-o", "10")
     assert said.code == 0, said.stdout

@@ -40,10 +40,10 @@ class Push:
             for way, connections in (("own", count), ("shared", max(1, count // self.shared))):
                 if not (self.own if way == "own" else self.multiplexed):
                     continue
-                if self.bare:
-                    found[f"bare, {count} devices, {way}"] = self._bare(count, connections)
                 for transport in self.transport.split(","):
                     name = f"{count} devices, {way}" + (f", {transport}" * (transport != "grpcio"))
+                    if self.bare:
+                        found[f"bare, {name}"] = self._bare(count, connections, transport)
                     if self.direct:
                         found[f"direct, {name}"] = self._reno(count, connections, (), transport)
                     if self.mesh:
@@ -90,9 +90,9 @@ class Push:
             "memory_mb": found["memory_mb"],
         }
 
-    def _bare(self, count: int, connections: int) -> dict[str, Any]:
+    def _bare(self, count: int, connections: int, transport: str) -> dict[str, Any]:
         with (
-            bare_writer(self.rate, count) as writer,
+            bare_writer(self.rate, count, transport) as writer,
             generating(
                 "devices", addresses=writer.address, count=count, connections=connections
             ) as fleet,

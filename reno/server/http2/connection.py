@@ -67,7 +67,8 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: Any) -> None:
         """Says its settings."""
         self._transport: asyncio.Transport = transport
-        host, port = transport.get_extra_info("peername")[:2]
+        # One that has gone already has no name.
+        host, port = (transport.get_extra_info("peername") or ("", 0))[:2]
         self._peer = f"ipv4:{host}:{port}"
         self._line = Line(self._streams, Outgoing(transport))
         limits = self._limits

@@ -78,7 +78,8 @@ class Wall(asyncio.Transport):
     """Takes everything, and goes when it is told to."""
 
     def __init__(self) -> None:
-        super().__init__({"peername": ("127.0.0.1", 1)})
+        # As of a peer that has gone before it was looked at.
+        super().__init__({"peername": None})
         self.is_gone = False
 
     def write(self, data: Any) -> None:

@@ -1,6 +1,6 @@
-"""What grpc.aio asks for a push and nothing else: a server that writes one ready frame to each of its streams in turn. The measure of what RENO adds.
+"""What a transport asks for a push and nothing else: a server that writes one ready frame to each of its streams in turn. With grpc.aio the measure of what RENO adds.
 
-Started by bench.scenarios.push: python -m bench.bare RATE COUNT. It says its address, takes the word go, and then seconds; it answers with writes, CPU and time.
+Started by bench.scenarios.push: python -m bench.bare RATE COUNT TRANSPORT. It says its address, takes the word go, and then seconds; it answers with writes, CPU and time.
 """
 
 import asyncio
@@ -12,10 +12,14 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 
 from bench.system import cpu_s_of
+from reno.config.settings import GRPCIO, H2
+from reno.server.http2.limits import Limits
+from reno.server.http2.server import Http2Server
 from reno.v1.event_pb2 import PRIORITY_HIGH
 from reno.v1.notification_service_pb2 import SubscribeResponse
 
@@ -39,7 +43,7 @@ def frame() -> bytes:
     return made.SerializeToString()
 
 
-async def serve(rate: float, count: int) -> None:
+async def serve(rate: float, count: int, transport: str) -> None:
     """Until standard input ends."""
     streams: list[asyncio.Queue[bytes]] = []
 
@@ -50,11 +54,14 @@ async def serve(rate: float, count: int) -> None:
         while True:
             yield await waiting.get()
 
-    server = grpc.aio.server()
-    handler = grpc.unary_stream_rpc_method_handler(subscribe)
-    server.add_generic_rpc_handlers(
-        (grpc.method_handlers_generic_handler(SERVICE, {"Subscribe": handler}),)
-    )
+    server: Any = grpc.aio.server()
+    if transport == H2:
+        server = Http2Server(
+            lambda _path, handler: handler, Limits(1 << 16, 1 << 14, 10_000, 600, 30, 10)
+        )
+    handlers = {"Subscribe": grpc.unary_stream_rpc_method_handler(subscribe)}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+    server.add_registered_method_handlers(SERVICE, handlers)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     print(json.dumps({"address": f"127.0.0.1:{port}"}), flush=True)
@@ -95,10 +102,10 @@ class Writer:
 
 
 @contextmanager
-def bare_writer(rate: float, count: int) -> Iterator[Writer]:
+def bare_writer(rate: float, count: int, transport: str = GRPCIO) -> Iterator[Writer]:
     """In a process of its own; ended when left."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "bench.bare", str(rate), str(count)],
+        [sys.executable, "-m", "bench.bare", str(rate), str(count), transport],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent,
     )  # fmt: skip
     assert process.stdout is not None
@@ -110,4 +117,4 @@ def bare_writer(rate: float, count: int) -> Iterator[Writer]:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(float(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(serve(float(sys.argv[1]), int(sys.argv[2]), sys.argv[3]))

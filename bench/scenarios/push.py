@@ -14,9 +14,10 @@ SETTINGS: dict[str, str] = {}
 
 @dataclass(frozen=True)
 class Push:
-    """Parameters; `devices` with commas."""
+    """Parameters; `devices` and `transport`, the gateway's, with commas."""
 
     devices: str = "1000,5000"
+    transport: str = "grpcio"
     rate: int = 10_000
     seconds: float = 20.0
     warmup: float = 5.0
@@ -39,18 +40,23 @@ class Push:
             for way, connections in (("own", count), ("shared", max(1, count // self.shared))):
                 if not (self.own if way == "own" else self.multiplexed):
                     continue
-                if self.bare:
-                    found[f"bare, {count} devices, {way}"] = self._bare(count, connections)
-                if self.direct:
-                    found[f"direct, {count} devices, {way}"] = self._reno(count, connections, ())
-                if self.mesh:
-                    found[f"mesh, {count} devices, {way}"] = self._reno(
-                        count, connections, ("--mesh",)
-                    )
+                for transport in self.transport.split(","):
+                    name = f"{count} devices, {way}" + (f", {transport}" * (transport != "grpcio"))
+                    if self.bare:
+                        found[f"bare, {name}"] = self._bare(count, connections, transport)
+                    if self.direct:
+                        found[f"direct, {name}"] = self._reno(count, connections, (), transport)
+                    if self.mesh:
+                        found[f"mesh, {name}"] = self._reno(
+                            count, connections, ("--mesh",), transport
+                        )
         return found
 
-    def _reno(self, count: int, connections: int, arguments: tuple[str, ...]) -> dict[str, Any]:
-        with running(CATALOGUE, arguments) as system:
+    def _reno(
+        self, count: int, connections: int, arguments: tuple[str, ...], transport: str
+    ) -> dict[str, Any]:
+        settings = {"RENO_GATEWAY__TRANSPORT": transport}
+        with running(CATALOGUE, arguments, settings) as system:
             door = "ingestion-door" if arguments else "ingestion"
             with (
                 generating(
@@ -84,9 +90,9 @@ class Push:
             "memory_mb": found["memory_mb"],
         }
 
-    def _bare(self, count: int, connections: int) -> dict[str, Any]:
+    def _bare(self, count: int, connections: int, transport: str) -> dict[str, Any]:
         with (
-            bare_writer(self.rate, count) as writer,
+            bare_writer(self.rate, count, transport) as writer,
             generating(
                 "devices", addresses=writer.address, count=count, connections=connections
             ) as fleet,

@@ -103,6 +103,7 @@ class GatewayRole:
             device_of,
             public=True,
             max_receive_bytes=MAX_RECEIVE_BYTES,
+            transport=gateway.transport,
         )
         await self._internal.start()
         address = GatewayAddress(

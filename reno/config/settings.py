@@ -23,6 +23,9 @@ def _checked_shards(text: str) -> str:
     return SHARED if text == SHARED else str(parse_shards(text))
 
 
+GRPCIO = "grpcio"
+H2 = "h2"
+
 Places = Annotated[str, AfterValidator(_checked_places)]
 Shards = Annotated[str, AfterValidator(_checked_shards)]
 
@@ -137,6 +140,8 @@ class GatewaySettings(Section):
     """The devices' door and its internal deliver port."""
 
     listen: Address = "127.0.0.1:7401"
+    transport: Annotated[str, Field(pattern=f"^({GRPCIO}|{H2})$")] = GRPCIO
+    """What speaks gRPC with devices: grpcio, or h2, which costs a push less CPU and is for a door behind Envoy."""
     listen_internal: Address = "127.0.0.1:7411"
     advertise: Address | None = None
     """host:port that processors reach listen_internal by; absent: listen_internal itself."""

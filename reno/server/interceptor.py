@@ -1,7 +1,7 @@
 """What happens around every call: who it is from, its bytes parsed with a clear error, errors turned into statuses."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import grpc
 import structlog
@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError
 
 from reno.domain.reason import Reason
 from reno.errors import CallerFault, RenoError
-from reno.server.identity import Call, Identify, enter_call, texts
+from reno.server.identity import Call, Identify, Metadata, enter_call, texts
 from reno.server.status import status_of
 
 _log = structlog.get_logger("reno.server")
@@ -18,6 +18,23 @@ _log = structlog.get_logger("reno.server")
 _OPEN_SERVICES = ("/grpc.health.", "/grpc.reflection.")
 
 Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class CallContext(Protocol):
+    """What this needs of a call, whatever transport it came by. Services use besides: write, send_initial_metadata and add_done_callback."""
+
+    def invocation_metadata(self) -> Metadata | None:
+        """As the caller sent it."""
+
+    def time_remaining(self) -> float | None:
+        """Seconds until its deadline; None: it has none."""
+
+    async def abort(
+        self, code: grpc.StatusCode, details: str, trailing_metadata: Any, /
+    ) -> NoReturn:
+        """Ends the call with this status."""
+
+
 Serializer = Callable[[Any], bytes]
 
 
@@ -46,23 +63,29 @@ class DoorInterceptor(grpc.aio.ServerInterceptor):
         ],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> "grpc.RpcMethodHandler[Any, Any]":
-        """Leaves health and reflection as they are."""
+        """See guarded."""
         handler: Any = await continuation(handler_call_details)
-        method = str(handler_call_details.method)
-        if handler is None or method.startswith(_OPEN_SERVICES):
-            return handler  # type: ignore[no-any-return]
-        around = _Around(method, handler, self._identify)
-        make = {
-            (False, False): grpc.unary_unary_rpc_method_handler,
-            (False, True): grpc.unary_stream_rpc_method_handler,
-            (True, True): grpc.stream_stream_rpc_method_handler,
-        }[handler.request_streaming, handler.response_streaming]
-        behaviour = around.stream if handler.response_streaming else around.unary
-        return make(
-            behaviour,
-            request_deserializer=None,
-            response_serializer=_as_bytes(handler.response_serializer),
-        )
+        if handler is not None:
+            handler = guarded(str(handler_call_details.method), handler, self._identify)
+        return handler  # type: ignore[no-any-return]
+
+
+def guarded(method: str, handler: Any, identify: Identify) -> Any:
+    """The handler with all of that around it. Leaves health and reflection as they are."""
+    if method.startswith(_OPEN_SERVICES):
+        return handler
+    around = _Around(method, handler, identify)
+    make: Any = {
+        (False, False): grpc.unary_unary_rpc_method_handler,
+        (False, True): grpc.unary_stream_rpc_method_handler,
+        (True, True): grpc.stream_stream_rpc_method_handler,
+    }[handler.request_streaming, handler.response_streaming]
+    behaviour = around.stream if handler.response_streaming else around.unary
+    return make(
+        behaviour,
+        request_deserializer=None,
+        response_serializer=_as_bytes(handler.response_serializer),
+    )
 
 
 class _Around:
@@ -71,14 +94,14 @@ class _Around:
         self._handler = handler
         self._identify = identify
 
-    async def unary(self, request: bytes, context: Context) -> Any:
+    async def unary(self, request: bytes, context: CallContext) -> Any:
         try:
             self._enter(context)
             return await self._handler.unary_unary(self._parse(request), context)
         except RenoError as error:
             await _abort(self._method, context, error)
 
-    async def stream(self, request: Any, context: Context) -> AsyncIterator[Any]:
+    async def stream(self, request: Any, context: CallContext) -> AsyncIterator[Any]:
         try:
             self._enter(context)
             if self._handler.request_streaming:
@@ -90,7 +113,7 @@ class _Around:
         except RenoError as error:
             await _abort(self._method, context, error)
 
-    def _enter(self, context: Context) -> None:
+    def _enter(self, context: CallContext) -> None:
         metadata = texts(context.invocation_metadata())
         left = context.time_remaining()
         caller = self._identify(metadata)
@@ -109,7 +132,7 @@ class _Around:
             yield self._parse(request)
 
 
-async def _abort(method: str, context: Context, error: RenoError) -> NoReturn:
+async def _abort(method: str, context: CallContext, error: RenoError) -> NoReturn:
     _log.debug("call refused", method=method, reason=error.reason.name, message=error.message)
     status = status_of(error)
     await context.abort(status.code, status.details, status.trailing_metadata)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from reno.config.settings import GRPCIO, H2
 from tests.clients.contract_doors import ContractDoors, open_doors
 from tests.clients.go_tools import ROOT, built
 
@@ -22,8 +23,10 @@ def doors() -> ContractDoors:
     return ContractDoors()
 
 
-@pytest.fixture
-async def addresses(doors: ContractDoors) -> AsyncIterator[tuple[str, str]]:
-    """(ingestion, devices) of a running system."""
-    async with open_doors(doors) as listening:
+@pytest.fixture(params=[GRPCIO, H2])
+async def addresses(
+    request: pytest.FixtureRequest, doors: ContractDoors
+) -> AsyncIterator[tuple[str, str]]:
+    """(ingestion, devices) of a running system, with each transport of the devices' door."""
+    async with open_doors(doors, request.param) as listening:
         yield listening

@@ -7,7 +7,7 @@ from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 
-from reno.config.settings import ServerSettings
+from reno.config.settings import GRPCIO, ServerSettings
 from reno.errors import RenoError
 from reno.server.grpc_server import GrpcServer, Service
 from reno.server.identity import (
@@ -108,13 +108,15 @@ def _cursor() -> str:
 
 
 @asynccontextmanager
-async def open_doors(doors: ContractDoors) -> AsyncIterator[tuple[str, str]]:
-    """(ingestion, devices): where they listen."""
+async def open_doors(
+    doors: ContractDoors, transport: str = GRPCIO
+) -> AsyncIterator[tuple[str, str]]:
+    """(ingestion, devices): where they listen; `transport`: the devices' door's."""
     ingestion = Service("reno.v1.IngestionService", add_IngestionServiceServicer_to_server, doors)
     devices = Service(
         "reno.v1.NotificationService", add_NotificationServiceServicer_to_server, doors
     )
-    servers = [_server(ingestion, backend_of), _server(devices, device_of)]
+    servers = [_server(ingestion, backend_of), _server(devices, device_of, transport)]
     for server in servers:
         await server.start()
         await server.all_ready(True)
@@ -125,7 +127,7 @@ async def open_doors(doors: ContractDoors) -> AsyncIterator[tuple[str, str]]:
             await server.stop()
 
 
-def _server(service: Service, identify: Identify) -> GrpcServer:
+def _server(service: Service, identify: Identify, transport: str = GRPCIO) -> GrpcServer:
     return GrpcServer(
         ServerSettings(drain_s=0.1),
         "127.0.0.1:0",
@@ -133,4 +135,5 @@ def _server(service: Service, identify: Identify) -> GrpcServer:
         identify,
         public=True,
         max_receive_bytes=1 << 20,
+        transport=transport,
     )

@@ -15,10 +15,13 @@ from typing import Any
 
 import pytest
 
+from reno.config.settings import GRPCIO, H2
+
 STOP_TIMEOUT_S = 60.0
 UP = ("-m", "reno.cli.main", "up", "--ports", "0", "--json")
-EDGES = {"direct": (), "mesh": ("--mesh", "--gateways", "2")}
-"""The ways in, with the options that make them: the doors themselves, or Envoy in front of them."""
+MESH = ("--mesh", "--gateways", "2")
+EDGES = {"direct": (), "mesh": MESH, "mesh-h2": MESH}
+"""The ways in, with the options that make them: the doors themselves, or Envoy in front of them; the devices' door over grpcio, or over h2."""
 
 
 @dataclass
@@ -165,7 +168,8 @@ def running_reno(
 ) -> Iterator[RunningReno]:
     """One for the session and each way in: leave it as you found it. Ends with a drain, which must be clean."""
     data_dir = tmp_path_factory.mktemp("reno") / "data"
-    with reno_in(data_dir, options=EDGES[request.param]) as reno:
+    transport = {"RENO_GATEWAY__TRANSPORT": H2 if request.param.endswith(H2) else GRPCIO}
+    with reno_in(data_dir, transport, EDGES[request.param]) as reno:
         yield reno
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from reno.config.settings import GRPCIO, H2
 from tests.faults.run import Plan, Result, run, weights
 from tests.faults.shapes import SHAPES
 from tests.faults.strikes import STRIKES
@@ -26,11 +27,12 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if options.jobs > 1:
         sys.exit(_beside_each_other(options))
-    shape = replace(SHAPES[options.shape], mutant=options.mutant)
+    shape = replace(SHAPES[options.shape], mutant=options.mutant, transport=options.transport)
+    made_of = shape.name if shape.transport == GRPCIO else f"{shape.name}-{shape.transport}"
     has_failed = False
     with _cassandra(shape.has_cassandra) as node:
         for seed in range(options.seed, options.seed + options.runs):
-            file = options.results / f"{shape.name}-{seed:06}.json"
+            file = options.results / f"{made_of}-{seed:06}.json"
             if options.rest and file.exists():
                 continue
             plan = Plan(
@@ -115,6 +117,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--mix", default=",".join(STRIKES), help="STRIKE[=WEIGHT],...")
     parser.add_argument("--kills", type=int, default=0, help="at least, in each run")
     parser.add_argument("--faults", default="", help="instead: STRIKE:TARGET[+TARGET],...")
+    parser.add_argument(
+        "--transport", choices=(GRPCIO, H2), default=GRPCIO, help="of the devices' door"
+    )
     parser.add_argument("--mutant", default="", help="a wrong product of tests/faults/mutants.py")
     parser.add_argument("--results", type=Path, default=Path("build/faults"))
     parser.add_argument("--rest", action="store_true", help="only seeds without a result")

@@ -18,7 +18,7 @@ What happened when every role, the log's server and every way between them were 
 each acknowledgement and each notification; a checker that knows nothing else (`tests/faults/checker.py`) names every promise that the logs show to be broken.
 
 ```
-make faults RUNS=20 SEED=1       runs, one seed after the other; SECONDS=60 RATE=500 KILLS=5 MIX=kill,freeze=2,... SHAPE=fleet each
+make faults RUNS=20 SEED=1       runs, one seed after the other; SECONDS=60 RATE=500 KILLS=5 MIX=kill,freeze=2,... SHAPE=fleet TRANSPORT=h2 each
 make faults RUNS=20 SEED=1 REST=1    those of them that have no result yet; JOBS=2 makes them two at a time
 make faults RUNS=20 RESULTS=build/recovery    runs that have the machine to themselves: recovery is told by them, where there are any
 make mutants                     runs of wrong products: each must be called wrong

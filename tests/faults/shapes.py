@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
+from reno.config.settings import GRPCIO
 from tests.faults.disks import Kind, mountable
 
 
@@ -25,6 +26,8 @@ class Shape:
     is_synced: bool = True
     """The log's servers sync before they confirm."""
     max_bytes_low: int = 256 << 10
+    transport: str = GRPCIO
+    """Of the devices' door."""
     environment: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -9,7 +9,7 @@ import grpc
 
 from gateway.devices.role import GatewayRole
 from reno.adapters.memory_inbox import MemoryInbox
-from reno.config.settings import GatewaySettings, ServerSettings, Settings
+from reno.config.settings import GRPCIO, GatewaySettings, ServerSettings, Settings
 from reno.domain.identity import Device
 from reno.domain.member import member_key, shard_of
 from reno.domain.position import position_of
@@ -36,6 +36,9 @@ from reno.v1.notification_service_pb2_grpc import NotificationServiceStub
 from tests.gateway.devices.rows import FAR_MS
 
 SHARDS = 2
+
+TRANSPORT = GRPCIO
+"""Of the devices' door; see conftest.py."""
 
 
 class PlayedInbox(MemoryInbox):
@@ -249,6 +252,7 @@ async def a_gateway(**settings: Any) -> AsyncIterator[Surroundings]:
     """Quick intervals unless told otherwise."""
     quick: dict[str, Any] = {
         "listen": "127.0.0.1:0",
+        "transport": TRANSPORT,
         "listen_internal": "127.0.0.1:0",
         "retry_s": 0.05,
         "acknowledge_interval_s": 0.05,

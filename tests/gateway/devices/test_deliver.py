@@ -6,6 +6,8 @@ from reno.ports import DeliveryRow
 from tests.gateway.devices.rows import TV, a_row
 from tests.gateway.devices.surroundings import a_gateway
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 
 async def test_another_epoch_is_fenced() -> None:
     async with a_gateway() as around:

@@ -18,6 +18,8 @@ from reno.v1.notification_service_pb2_grpc import NotificationServiceStub
 from tests.gateway.devices.rows import PHONE, TV, a_row, a_view
 from tests.gateway.devices.surroundings import Client, a_gateway, eventually, who
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 
 async def test_the_same_device_replaces_its_session_and_another_does_not() -> None:
     async with a_gateway() as around:

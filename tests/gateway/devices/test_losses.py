@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +20,9 @@ from reno.v1.notification_service_pb2 import (
 from tests.gateway.devices.rows import TV, a_row
 from tests.gateway.devices.surroundings import a_gateway, who
 from tests.gateway.devices.test_pull import pull, pull_all
+
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 
 HIGH, MEDIUM = Priority.HIGH, Priority.MEDIUM
 

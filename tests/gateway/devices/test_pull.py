@@ -22,6 +22,8 @@ from reno.v1.notification_service_pb2 import (
 from tests.gateway.devices.rows import PHONE, TV, a_row
 from tests.gateway.devices.surroundings import Surroundings, a_gateway, eventually, who
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 
 async def pull(around: Surroundings, device: Device = TV, **request: Any) -> PullResponse:
     answer = await around.door().Pull(PullRequest(**request), metadata=who(device))

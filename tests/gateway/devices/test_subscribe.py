@@ -1,3 +1,5 @@
+import pytest
+
 from gateway.devices.cursor import Cursor
 from gateway.devices.gaps import lane_names
 from gateway.devices.outbox import Budget, Outbox
@@ -12,6 +14,8 @@ from reno.v1.notification_service_pb2 import (
 )
 from tests.gateway.devices.rows import PHONE, TV, a_row
 from tests.gateway.devices.surroundings import a_gateway
+
+pytestmark = pytest.mark.usefixtures("each_transport")
 
 
 async def test_the_first_frame_comes_at_once_and_then_it_is_current() -> None:

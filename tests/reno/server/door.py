@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 from google.rpc.status_pb2 import Status
 
-from reno.config.settings import ServerSettings
+from reno.config.settings import GRPCIO, ServerSettings
 from reno.server.grpc_server import GrpcServer, Service
 from reno.server.identity import Call, Identify, backend_of, current_call
 from reno.v1 import ingestion_service_pb2 as pb
@@ -20,6 +20,9 @@ from reno.v1.ingestion_service_pb2_grpc import (
 
 NAME = "reno.v1.IngestionService"
 BACKEND = (("reno-source", "billing"),)
+
+TRANSPORT = GRPCIO
+"""Of what is opened; see conftest.py."""
 
 
 class Echo(IngestionServiceServicer):
@@ -64,6 +67,7 @@ async def open_door(
         identify,
         public=public,
         max_receive_bytes=1 << 20,
+        transport=TRANSPORT,
     )
     await server.start()
     try:

@@ -23,6 +23,8 @@ from reno.v1 import ingestion_service_pb2 as pb
 from reno.v1.event_pb2 import Event
 from tests.reno.server.door import BACKEND, Echo, details_of, open_door, raw, stub
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 BROKEN = b"\xff\xff\xff"
 REQUEST = pb.PublishRequest(event=Event(id="e-1"))
 ROUNDED_UP_S = 0.1

@@ -188,7 +188,7 @@ def _recovery(runs: Sequence[Mapping[str, Any]], *, is_undisturbed: bool) -> str
         " lane and shard; started again at once.\n"
     )
     whose = (
-        f"Of {len(runs)} further runs, which had the two cores to themselves.\n"
+        f"Of {len(runs)} runs that were made one at a time.\n"
         if is_undisturbed
         else "Of the runs above, several of which shared two cores.\n"
     )

@@ -15,6 +15,11 @@ def member_key(tenant: str, member_id: str) -> bytes:
     return f"{tenant}\0{member_id}".encode()
 
 
+def names_member(key: bytes) -> bool:
+    """There is a member behind the tenant."""
+    return key.find(b"\0", 0, -1) >= 0
+
+
 def shard_of(key: bytes, shards: int) -> int:
     """The shard of a member in a lane with so many shards."""
     return xxh3_64_intdigest(key) % shards
@@ -28,8 +33,7 @@ def member_keys(tenant: str, member_ids: Iterable[str]) -> list[bytes]:
 
 def event_identity(tenant: str, source: str, member_id: str, event_id: str) -> bytes:
     """12 bytes of xxh3_128: with 90 million ids in a window a false match is less likely than 10^-13."""
-    key = f"{tenant}\0{source}\0{member_id}\0{event_id}".encode()
-    return xxh3_128_digest(key)[:IDENTITY_BYTES]
+    return event_identities(tenant, source, [member_id], [event_id])[0]
 
 
 def event_identities(

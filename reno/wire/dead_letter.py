@@ -13,6 +13,7 @@ from reno.wire.envelope import (
     logged_rows,
     open_envelope,
     open_row,
+    row_trouble,
     seal_envelope,
 )
 from reno.wire.logged_row import LoggedRow
@@ -45,7 +46,7 @@ class DeadEvent:
 
 def dead_events(letter: DeadLetter) -> list[DeadEvent]:
     """Raises Unreadable where the envelope itself is."""
-    rows = open_envelope(letter.payload).rows
+    rows = logged_rows(open_envelope(letter.payload))
     return [_dead_event(index, rows[index]) for index in _indexes(letter, len(rows))]
 
 
@@ -55,10 +56,8 @@ def envelopes_again(letter: DeadLetter, shards: int) -> Mapping[Shard, tuple[byt
     rows = logged_rows(open_envelope(letter.payload))
     by_shard: dict[Shard, list[LoggedRow]] = {}
     for index in _indexes(letter, len(rows)):
-        try:
-            open_row(rows[index].row)
-        except Unreadable as error:
-            raise Unreadable(f"event {index}: {error}") from error
+        if why := row_trouble(rows[index].row, rows[index].member_key):
+            raise Unreadable(f"event {index}: {why}")
         number = shard_of(rows[index].member_key, shards)
         by_shard.setdefault(Shard(letter.shard.priority, number, shards), []).append(rows[index])
     again = {}
@@ -80,11 +79,11 @@ def _id(letter: DeadLetter, shard: Shard) -> bytes:
     return blake2b(place.encode() + letter.payload, digest_size=ENVELOPE_ID_BYTES).digest()
 
 
-def _dead_event(index: int, row_bytes: bytes) -> DeadEvent:
-    row, trouble = Row(), ""
+def _dead_event(index: int, logged: LoggedRow) -> DeadEvent:
+    trouble = row_trouble(logged.row, logged.member_key)
     try:
-        row = open_row(row_bytes)
-    except Unreadable as error:
-        trouble = str(error)
+        row = open_row(logged.row)
+    except Unreadable:
+        row = Row()
     event = row.event
     return DeadEvent(index, event.member_id, event.id, event.type, row.source, trouble)

@@ -5,7 +5,7 @@ from itertools import compress
 
 from google.protobuf.message import DecodeError
 
-from reno.domain.member import IDENTITY_BYTES
+from reno.domain.member import IDENTITY_BYTES, names_member
 from reno.domain.position import MAX_EVENTS_PER_ENVELOPE
 from reno.v1.envelope_pb2 import Envelope, EnvelopeRows, Row
 from reno.v1.journal_pb2 import JournalEntry as JournalEntryProto
@@ -97,14 +97,26 @@ def identities_of(envelope: Envelope) -> list[bytes]:
 
 def unreadable_rows(payload: bytes, envelope: Envelope) -> dict[int, str]:
     """Why, by the row's index; nearly always none, which one parse of all rows says without an object a row. `payload` is the envelope's."""
+    keys = envelope.member_keys
     try:
         EnvelopeRows.FromString(payload[1:])
     except DecodeError:
-        return {index: why for index, row in enumerate(envelope.rows) if (why := _trouble(row))}
-    return {}
+        are_rows = False
+    else:
+        are_rows = True
+    if are_rows and all(map(names_member, keys)):
+        return {}
+    return {
+        index: why
+        for index, (row, key) in enumerate(zip(envelope.rows, keys, strict=True))
+        if (why := row_trouble(row, key))
+    }
 
 
-def _trouble(row: bytes) -> str:
+def row_trouble(row: bytes, member_key: bytes) -> str:
+    """Why a row of the log cannot be processed; empty: it can."""
+    if not names_member(member_key):
+        return "a row without a member"
     try:
         open_row(row)
     except Unreadable as error:

@@ -117,6 +117,14 @@ def test_the_row_is_the_logs_bytes_at_its_index() -> None:
     assert folded.unreadable.startswith("event 1")
 
 
+def test_a_row_without_a_member_is_dead_and_its_neighbours_are_not() -> None:
+    nobodys = row("anna", "e-1")._replace(member_key=b"\0")
+    folded = Fold(0).fold(LogRecord(1, 1000, envelope(1, [nobodys, row("ben", "e-2")])))
+    assert folded.write.entry.verdicts == bytes((Outcome.DEAD, Outcome.STORED))
+    assert folded.unreadable == "event 0: a row without a member"
+    assert [each.member_key for each in folded.write.rows] == [b"\0ben"]
+
+
 def test_a_repeated_envelope_counts_for_nothing() -> None:
     fold = Fold(0)
     payload = envelope(1, [row(window_ms=0)])

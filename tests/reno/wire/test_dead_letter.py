@@ -61,6 +61,15 @@ def test_what_is_still_unreadable_stays() -> None:
             envelopes_again(letter, 4)
 
 
+def test_a_row_without_a_member_has_no_shard_to_go_back_to() -> None:
+    nobodys = row("anna", "e-1")._replace(member_key=b"\0")
+    letter = replace(LETTER, rows=(), payload=envelope(1, [nobodys]))
+    with pytest.raises(Unreadable, match="event 0: a row without a member"):
+        envelopes_again(letter, 4)
+    (said,) = dead_events(letter)
+    assert (said.member_id, said.trouble) == ("anna", "a row without a member")
+
+
 def test_a_letter_is_opened_as_far_as_possible() -> None:
     letter = replace(LETTER, rows=(), payload=envelope(1, [row("anna"), UNREADABLE_ROW]))
     good, bad = dead_events(letter)

@@ -61,8 +61,16 @@ def test_rows_that_are_none_are_told_by_index(rows: list[bytes]) -> None:
     assert set(unreadable_rows(payload, open_envelope(payload))) == wrong
 
 
-def a_row(row: bytes = b"") -> LoggedRow:
-    return logged_row(row, b"\0anna", bytes(12), 0, 1, False, "")
+@given(st.lists(st.sampled_from((b"\0anna", b"t\0anna", b"", b"anna", b"\0", b"t\0"))))
+def test_rows_without_a_member_are_told_by_index(keys: list[bytes]) -> None:
+    payload = seal_envelope(bytes(16), [a_row(key=key) for key in keys])
+    wrong = {index for index, key in enumerate(keys) if not key.partition(b"\0")[2]}
+    found = unreadable_rows(payload, open_envelope(payload))
+    assert found == dict.fromkeys(sorted(wrong), "a row without a member")
+
+
+def a_row(row: bytes = b"", key: bytes = b"\0anna") -> LoggedRow:
+    return logged_row(row, key, bytes(12), 0, 1, False, "")
 
 
 def changed(**fields: Any) -> bytes:

@@ -8,6 +8,7 @@ from bench.generator import generating
 from bench.scenarios.peak import under_load
 from bench.system import CATALOGUE, running
 from bench.watching import us_each
+from reno.config.settings import GRPCIO
 
 SETTINGS: dict[str, str] = {}
 
@@ -17,7 +18,7 @@ class Push:
     """Parameters; `devices` and `transport`, the gateway's, with commas."""
 
     devices: str = "1000,5000"
-    transport: str = "grpcio"
+    transport: str = GRPCIO
     rate: int = 10_000
     seconds: float = 20.0
     warmup: float = 5.0
@@ -41,7 +42,7 @@ class Push:
                 if not (self.own if way == "own" else self.multiplexed):
                     continue
                 for transport in self.transport.split(","):
-                    name = f"{count} devices, {way}" + (f", {transport}" * (transport != "grpcio"))
+                    name = f"{count} devices, {way}" + (f", {transport}" * (transport != GRPCIO))
                     if self.bare:
                         found[f"bare, {name}"] = self._bare(count, connections, transport)
                     if self.direct:

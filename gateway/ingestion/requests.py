@@ -32,29 +32,32 @@ def batch_of(events: Sequence[Event], malformed: frozenset[int] = _NOTHING) -> B
 def read_batch(request: bytes) -> Batch:
     """Of a PublishBatchRequest. Raises CallerFault MALFORMED where not even the events can be told apart."""
     try:
-        serialised = list(EventBatch.FromString(request).events)
+        unparsed = EventBatch.FromString(request)
     except DecodeError as error:
         raise _malformed() from error
-    try:
-        # A list: each look at a repeated field would make its events' wrappers anew.
-        events = list(PublishBatchRequest.FromString(request).events)
-    except DecodeError:
-        return _event_by_event(serialised, len(request))
-    return Batch(events, serialised, _NOTHING, len(request))
+    return _parsed(PublishBatchRequest, request, list(unparsed.events))
 
 
 def read_stream_batch(request: bytes) -> tuple[int, Batch]:
     """(batch_id, batch) of a PublishStreamRequest. Raises CallerFault MALFORMED."""
     try:
-        batch = EventStreamBatch.FromString(request)
+        unparsed = EventStreamBatch.FromString(request)
     except DecodeError as error:
         raise _malformed() from error
-    serialised = list(batch.events)
+    return unparsed.batch_id, _parsed(PublishStreamRequest, request, list(unparsed.events))
+
+
+def _parsed(
+    message: type[PublishBatchRequest] | type[PublishStreamRequest],
+    request: bytes,
+    serialised: Sequence[bytes],
+) -> Batch:
     try:
-        events = list(PublishStreamRequest.FromString(request).events)
+        # A list: each look at a repeated field would make its events' wrappers anew.
+        events = list(message.FromString(request).events)
     except DecodeError:
-        return batch.batch_id, _event_by_event(serialised, len(request))
-    return batch.batch_id, Batch(events, serialised, _NOTHING, len(request))
+        return _event_by_event(serialised, len(request))
+    return Batch(events, serialised, _NOTHING, len(request))
 
 
 def _event_by_event(serialised: Sequence[bytes], size_bytes: int) -> Batch:
@@ -66,6 +69,9 @@ def _event_by_event(serialised: Sequence[bytes], size_bytes: int) -> Batch:
         except DecodeError:
             malformed.add(index)
             events.append(Event())
+    if not malformed:
+        # Whatever was wrong, it was not in an event.
+        raise _malformed()
     return Batch(events, serialised, frozenset(malformed), size_bytes)
 
 

@@ -28,6 +28,17 @@ async def echo(request: bytes, _context: Any) -> bytes:
     return request
 
 
+class Slow:
+    """Answers with what it was asked, when it may."""
+
+    def __init__(self) -> None:
+        self.may_answer = asyncio.Event()
+
+    async def unary(self, request: bytes, _context: Any) -> bytes:
+        await self.may_answer.wait()
+        return request
+
+
 class Waiting:
     """A handler that waits, and what became of its calls."""
 
@@ -210,13 +221,8 @@ async def test_an_idle_connection_is_closed_and_a_busy_one_is_not() -> None:
 
 
 async def test_a_server_that_stops_lets_calls_finish_and_takes_no_more() -> None:
-    may_answer = asyncio.Event()
-
-    async def slow(request: bytes, _context: Any) -> bytes:
-        await may_answer.wait()
-        return request
-
-    async with serving(unary=slow) as server, connected(server) as peer:
+    slow = Slow()
+    async with serving(unary=slow.unary) as server, connected(server) as peer:
         first = peer.ask("Unary", b"first")
         peer.h2.ping(b"arrived.")
         peer.say()
@@ -228,7 +234,7 @@ async def test_a_server_that_stops_lets_calls_finish_and_takes_no_more() -> None
         assert int.from_bytes(said[at + 6 : at + 10], "big") == first
         # It has not seen that yet.
         refused = peer.ask("Unary", b"second")
-        may_answer.set()
+        slow.may_answer.set()
         while more := await peer.read_raw():
             said += more
         peer.close()
@@ -248,16 +254,11 @@ async def test_calls_that_outlast_the_grace_are_ended() -> None:
 
 
 async def test_a_peer_that_says_goodbye_still_gets_its_answers() -> None:
-    may_answer = asyncio.Event()
-
-    async def slow(request: bytes, _context: Any) -> bytes:
-        await may_answer.wait()
-        return request
-
-    async with serving(unary=slow) as server, connected(server) as peer:
+    slow = Slow()
+    async with serving(unary=slow.unary) as server, connected(server) as peer:
         stream_id = peer.ask("Unary", b"late")
         peer.say(b"\0\0\x08\7\0\0\0\0\0" + b"\0" * 8)
-        may_answer.set()
+        slow.may_answer.set()
         assert await peer.status(stream_id) == (0, "")
         assert peer.body(stream_id) == prefixed(b"late")
 

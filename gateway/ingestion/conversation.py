@@ -12,7 +12,6 @@ from reno.config.settings import IngestionSettings
 from reno.domain.identity import Backend
 from reno.domain.reason import Reason
 from reno.errors import RenoError, Unavailable
-from reno.v1.ingestion_service_pb2 import PublishStreamResponse
 
 
 class Conversation:
@@ -32,13 +31,11 @@ class Conversation:
         self._slots = asyncio.Semaphore(settings.max_unanswered_batches)
         self._unanswered = 0
         # Never longer than the unanswered batches and the end.
-        self._answers: asyncio.Queue[PublishStreamResponse | None] = asyncio.Queue()
+        self._answers: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._reader: asyncio.Task[None] | None = None
         self._is_closing = False
 
-    async def answers(
-        self, requests: AsyncIterator[tuple[int, Batch]]
-    ) -> AsyncIterator[PublishStreamResponse]:
+    async def answers(self, requests: AsyncIterator[tuple[int, Batch]]) -> AsyncIterator[bytes]:
         """Ends when the caller half-closed. Raises Unavailable DRAINING after `close`, and what reading raised; in each case every batch that was read is answered before."""
         reader = self._reader = asyncio.create_task(self._read(requests))
         reader.add_done_callback(lambda _: self._end_if_done())
@@ -81,7 +78,7 @@ class Conversation:
     def _answer_results(self, batch_id: int, results: Results) -> None:
         self._answer(stream_response(batch_id, results))
 
-    def _answer(self, answer: PublishStreamResponse) -> None:
+    def _answer(self, answer: bytes) -> None:
         self._unanswered -= 1
         self._answers.put_nowait(answer)
         self._end_if_done()

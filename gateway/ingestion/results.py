@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from gateway.ingestion.refusal import Refusal, to_contract
 from reno.domain.priority import Priority
 from reno.domain.reason import Reason
 from reno.v1 import ingestion_service_pb2 as contract
+from reno.wire.joining import varint
 
 _ACCEPTED = contract.PublishResult.STATUS_ACCEPTED
 _REFUSED = contract.PublishResult.STATUS_REFUSED
@@ -24,48 +24,64 @@ class Results:
     """Which were not accepted, by index."""
 
 
-def batch_response(results: Results) -> contract.PublishBatchResponse:
-    """The answer to PublishBatch."""
-    response = contract.PublishBatchResponse()
-    _fill(response.results, results)
-    return response
+def batch_response(results: Results) -> bytes:
+    """The answer to PublishBatch, serialised."""
+    return _joined(contract.PublishBatchResponse.RESULTS_FIELD_NUMBER, results)
 
 
-def stream_response(batch_id: int, results: Results) -> contract.PublishStreamResponse:
-    """The answer to one batch of a stream."""
-    response = contract.PublishStreamResponse(batch_id=batch_id)
-    _fill(response.results, results)
-    return response
+def stream_response(batch_id: int, results: Results) -> bytes:
+    """The answer to one batch of a stream, serialised."""
+    start = contract.PublishStreamResponse(batch_id=batch_id).SerializeToString()
+    return start + _joined(contract.PublishStreamResponse.RESULTS_FIELD_NUMBER, results)
 
 
-def stream_refusal(batch_id: int, refusal: contract.Refusal) -> contract.PublishStreamResponse:
-    """The answer to one batch of a stream that was refused as a whole."""
-    return contract.PublishStreamResponse(batch_id=batch_id, refusal=refusal)
+def stream_refusal(batch_id: int, refusal: contract.Refusal) -> bytes:
+    """The answer to one batch of a stream that was refused as a whole, serialised."""
+    return contract.PublishStreamResponse(batch_id=batch_id, refusal=refusal).SerializeToString()
 
 
-class _Appendable(Protocol):
-    def append(self, value: contract.PublishResult, /) -> None: ...
+_LOW_BITS = 14
+_LOW = tuple(bytes((low & 0x7F | 0x80, low >> 7 | 0x80)) for low in range(1 << _LOW_BITS))
+"""The first two bytes of a longer varint: what differs between the places of an envelope's rows."""
 
 
-def _fill(into: _Appendable, results: Results) -> None:
-    append = into.append
-    # Appending copies, so that one message serves all that are accepted, and one all that a flooded lane refuses.
-    accepted = contract.PublishResult(status=_ACCEPTED)
-    refused = accepted
+def _joined(field_number: int, results: Results) -> bytes:
+    tag = varint(field_number << 3 | 2)
+    pieces: list[bytes] = []
+    around: dict[tuple[Priority | None, int], tuple[bytes, bytes]] = {}
+    refused = b""
     said: tuple[Priority | None, Refusal] | None = None
     for index, (priority, answer) in enumerate(
         zip(results.priorities, results.answers, strict=True)
     ):
         if not isinstance(answer, Refusal):
-            accepted.priority = priority  # type: ignore[assignment]  # same numbers
-            accepted.position = answer
-            append(accepted)
+            at = priority, answer >> _LOW_BITS
+            before, after = around.get(at) or around.setdefault(at, _around(tag, *at))
+            pieces += before, _LOW[answer & len(_LOW) - 1], after
             continue
         if said is None or said[0] is not priority or said[1] is not answer:
-            refused = _refused(priority, answer, f"events[{index}]")
-            # What names a field names the event's index too.
+            refused = _with_length(tag, _refused(priority, answer, f"events[{index}]"))
+            # One answer serves all that a flooded lane refuses; what names a field names the event's index too.
             said = (priority, answer) if answer.field is None else None
-        append(refused)
+        pieces.append(refused)
+    return b"".join(pieces)
+
+
+def _around(tag: bytes, priority: Priority | None, high: int) -> tuple[bytes, bytes]:
+    """What stands before and behind the low bits of an accepted event's position, the last field of its result."""
+    # A number may have more bytes than it needs: a high part of 0 is one.
+    after = varint(high)
+    start = contract.PublishResult(
+        status=_ACCEPTED,
+        priority=priority or 0,  # type: ignore[arg-type]  # same numbers
+    ).SerializeToString()
+    start += varint(contract.PublishResult.POSITION_FIELD_NUMBER << 3)
+    return tag + varint(len(start) + 2 + len(after)) + start, after
+
+
+def _with_length(tag: bytes, result: contract.PublishResult) -> bytes:
+    serialised = result.SerializeToString()
+    return tag + varint(len(serialised)) + serialised
 
 
 def _refused(priority: Priority | None, refusal: Refusal, path: str) -> contract.PublishResult:

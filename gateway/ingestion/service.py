@@ -17,10 +17,8 @@ from reno.errors import CallerFault
 from reno.server.identity import current_backend, current_call
 from reno.v1.ingestion_service_pb2 import (
     DESCRIPTOR,
-    PublishBatchResponse,
     PublishRequest,
     PublishResponse,
-    PublishStreamResponse,
 )
 
 NAME: str = DESCRIPTOR.services_by_name["IngestionService"].full_name
@@ -32,7 +30,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class IngestionService:
-    """The servicer. A batch's bytes reach it unparsed: one broken event must not fail its neighbours."""
+    """The servicer. A batch's bytes reach it unparsed: one broken event must not fail its neighbours. Its answers leave it serialised: they are joined from parts."""
 
     def __init__(self, door: IngestionDoor, settings: IngestionSettings) -> None:
         self._door = door
@@ -52,7 +50,7 @@ class IngestionService:
             position=receipt.position,
         )
 
-    async def publish_batch(self, request: bytes, _context: Context) -> PublishBatchResponse:
+    async def publish_batch(self, request: bytes, _context: Context) -> bytes:
         """See IngestionService.PublishBatch."""
         self._door.check_open()
         batch = read_batch(request)
@@ -61,7 +59,7 @@ class IngestionService:
 
     async def publish_stream(
         self, requests: AsyncIterator[tuple[int, Batch]], _context: Context
-    ) -> AsyncIterator[PublishStreamResponse]:
+    ) -> AsyncIterator[bytes]:
         """See IngestionService.PublishStream."""
         conversation = Conversation(
             self._door, self._settings, current_backend(), current_call().traceparent
@@ -96,12 +94,12 @@ def add_to_server(service: IngestionService, server: grpc.aio.Server) -> None:
         "PublishBatch": grpc.unary_unary_rpc_method_handler(
             service.publish_batch,
             request_deserializer=bytes,
-            response_serializer=PublishBatchResponse.SerializeToString,
+            response_serializer=bytes,
         ),
         "PublishStream": grpc.stream_stream_rpc_method_handler(
             service.publish_stream,
             request_deserializer=read_stream_batch,
-            response_serializer=PublishStreamResponse.SerializeToString,
+            response_serializer=bytes,
         ),
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(NAME, handlers),))

@@ -1,11 +1,20 @@
+from collections.abc import Sequence
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.ingestion.refusal import Refusal, batch_refusal, error_of
 from gateway.ingestion.results import Results, batch_response, stream_response
-from reno.domain.priority import Priority
+from reno.domain.position import MAX_POSITION, UNPLACED
+from reno.domain.priority import LANES, Priority
 from reno.domain.reason import Reason
 from reno.errors import CallerFault, RenoError, TryLater, Unavailable, WrongState
-from reno.v1.ingestion_service_pb2 import PublishResult
+from reno.v1.ingestion_service_pb2 import (
+    PublishBatchResponse,
+    PublishResult,
+    PublishStreamResponse,
+)
 from reno.v1.reason_pb2 import Reason as ReasonProto
 
 RESULTS = Results(
@@ -20,9 +29,17 @@ RESULTS = Results(
 )
 
 
+def answers(results: Results) -> list[Sequence[PublishResult]]:
+    streamed = PublishStreamResponse.FromString(stream_response(7, results))
+    assert streamed.batch_id == 7
+    return [
+        PublishBatchResponse.FromString(batch_response(results)).results,
+        streamed.results,
+    ]
+
+
 def test_each_event_has_its_result() -> None:
-    for results in (batch_response(RESULTS).results, stream_response(7, RESULTS).results):
-        first, second, third, fourth = results
+    for first, second, third, fourth in answers(RESULTS):
         assert (first.status, first.priority, first.position) == (
             PublishResult.STATUS_ACCEPTED,
             1,
@@ -38,6 +55,14 @@ def test_each_event_has_its_result() -> None:
         assert (third.status, third.refusal.field) == (PublishResult.STATUS_UNCERTAIN, "")
         assert third.refusal.retry_after.ToMilliseconds() == 1500
         assert (fourth.priority, fourth.position) == (3, 8192)
+
+
+@given(st.lists(st.tuples(st.sampled_from(LANES), st.integers(UNPLACED, MAX_POSITION))))
+def test_every_place_is_told_as_it_is(accepted: list[tuple[Priority, int]]) -> None:
+    results = Results([lane for lane, _ in accepted], [place for _, place in accepted], [])
+    for told in answers(results):
+        assert [(int(each.priority), each.position) for each in told] == accepted
+        assert {each.status for each in told} <= {PublishResult.STATUS_ACCEPTED}
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from gateway.ingestion.columns import Columns, are_nanos
 from gateway.ingestion.refusal import Refusal
+from gateway.ingestion.requests import Batch
 from reno import gates
 from reno.catalogue.catalogue import Catalogue
 from reno.catalogue.entry import Entry
@@ -12,9 +14,7 @@ from reno.telemetry.traces import is_sampled
 from reno.v1.envelope_pb2 import Actions, Row
 from reno.v1.event_pb2 import Event, Targets
 from reno.wire.clock import to_ms
-from reno.wire.logged_row import LoggedRow, log_row
-
-_SECOND_NANOS = 1_000_000_000
+from reno.wire.logged_row import LoggedRow, log_row, log_rows
 
 
 class Policy:
@@ -45,7 +45,9 @@ class Resolver:
 
     __slots__ = (
         "_call_traceparent",
+        "_earliest_ms",
         "_entry",
+        "_latest_ms",
         "_max_age_ms",
         "_needs_merge_key",
         "_now_ms",
@@ -84,12 +86,42 @@ class Resolver:
         )
         # The same for nearly all events: serialised once.
         self._resolved = self._plain.SerializeToString()
+        self._earliest_ms = now_ms - min(entry.max_age_ms, entry.ttl_ms)
+        self._latest_ms = now_ms + gates.MAX_AHEAD_MS
         self._traced = _if_sampled(call_traceparent)
+
+    def resolve(
+        self,
+        indexes: Sequence[int],
+        batch: Batch,
+        columns: Columns,
+        keys: Sequence[bytes],
+        identities: Sequence[bytes],
+    ) -> dict[int, LoggedRow | Refusal]:
+        """The rows for the log of these events of the batch, all of this type, or why there is none. `keys`: the members'. They must keep the contract's rules."""
+        fitting = self._fitting(columns, indexes)
+        rows = self._rows_of(
+            [columns.occurred_at_ms[index] for index in fitting],
+            [keys[index] for index in fitting],
+            [identities[index] for index in fitting],
+            [batch.serialised[index] for index in fitting],
+        )
+        resolved: dict[int, LoggedRow | Refusal] = dict(zip(fitting, rows, strict=True))
+        if len(fitting) < len(indexes):
+            for index in set(indexes).difference(fitting):
+                resolved[index] = self.row_of(
+                    batch.events[index],
+                    batch.serialised[index],
+                    keys[index],
+                    identities[index],
+                    is_special=index in columns.special,
+                )
+        return resolved
 
     def row_of(
         self, event: Event, serialised: bytes, key: bytes, identity: bytes, *, is_special: bool
     ) -> LoggedRow | Refusal:
-        """The row for the log, or why there is none. `key`: the member's; `is_special`: see Columns. The event must keep the contract's rules."""
+        """What `resolve` says of one event. `is_special`: see Columns."""
         if self._needs_merge_key and not event.merge_key:
             return Refusal(
                 Reason.MERGE_KEY_REQUIRED, f"{self._type} needs a merge_key", "merge_key"
@@ -105,29 +137,61 @@ class Resolver:
                 ttl_ms = min(ttl_ms, to_ms(event.ttl))
                 window_ms = min(window_ms, ttl_ms)
         since_ms = now_ms
-        fresh_ms = min(self._max_age_ms, ttl_ms)
-        given = event.occurred_at
-        seconds, nanos = given.seconds, given.nanos
-        if seconds or nanos or event.HasField("occurred_at"):
-            if not 0 <= nanos < _SECOND_NANOS:
+        if event.HasField("occurred_at"):
+            if not are_nanos([event.occurred_at.nanos]):
                 return Refusal(Reason.INVALID, "nanos must be 0 to 999,999,999", "occurred_at")
-            since_ms = seconds * 1000 + nanos // 1_000_000
-            # Nearly all pass here, and a gate is a call; the gates decide wherever one of them could say no.
-            if not since_ms <= now_ms <= since_ms + fresh_ms:
-                refusal = time_refusal(since_ms, self._max_age_ms, ttl_ms, now_ms)
-                if refusal is not None:
-                    return refusal
-                since_ms = min(since_ms, now_ms)
-        # Both count from when it happened: where the ttl is the max_age, late news is shown to nobody.
+            since_ms = to_ms(event.occurred_at)
+            refusal = time_refusal(since_ms, self._max_age_ms, ttl_ms, now_ms)
+            if refusal is not None:
+                return refusal
+            since_ms = min(since_ms, now_ms)
         return log_row(
             key,
             identity,
             window_ms,
-            since_ms + fresh_ms,
+            since_ms + min(self._max_age_ms, ttl_ms),
             since_ms + ttl_ms,
             self._store_only,
             traced,
             resolved,
+            serialised,
+        )
+
+    def _fitting(self, columns: Columns, indexes: Sequence[int]) -> list[int]:
+        """Which of the events, nearly always all, say nothing special (see Columns), all that they must, and when they happened so that no gate can refuse it."""
+        at_ms, earliest_ms, latest_ms = columns.occurred_at_ms, self._earliest_ms, self._latest_ms
+        fitting = [
+            index
+            for index in indexes
+            if (ms := at_ms[index]) is None or earliest_ms <= ms <= latest_ms
+        ]
+        if columns.special:
+            fitting = [index for index in fitting if index not in columns.special]
+        if self._needs_merge_key:
+            fitting = [index for index in fitting if columns.merge_keys[index]]
+        return fitting
+
+    def _rows_of(
+        self,
+        occurred_at_ms: Sequence[int | None],
+        keys: Sequence[bytes],
+        identities: Sequence[bytes],
+        serialised: Sequence[bytes],
+    ) -> list[LoggedRow]:
+        """Of events that fit."""
+        now_ms, ttl_ms = self._now_ms, self._ttl_ms
+        # Both count from when it happened: where the ttl is the max_age, late news is shown to nobody.
+        fresh_ms = min(self._max_age_ms, ttl_ms)
+        since_ms = [now_ms if ms is None or ms > now_ms else ms for ms in occurred_at_ms]
+        return log_rows(
+            keys,
+            identities,
+            self._window_ms,
+            [since + fresh_ms for since in since_ms],
+            [since + ttl_ms for since in since_ms],
+            self._store_only,
+            self._traced,
+            self._resolved,
             serialised,
         )
 

@@ -25,6 +25,11 @@ def shard_of(key: bytes, shards: int) -> int:
     return xxh3_64_intdigest(key) % shards
 
 
+def shards_of(keys: Iterable[bytes], shards: int) -> list[int]:
+    """shard_of each."""
+    return [xxh3_64_intdigest(key) % shards for key in keys]
+
+
 def member_keys(tenant: str, member_ids: Iterable[str]) -> list[bytes]:
     """member_key of each."""
     start = f"{tenant}\0"

@@ -1,5 +1,8 @@
 """A row on its way into the log: the Row that the inbox and Deliver carry, and what a processor must know of it without looking inside. Joined from bytes: nobody between the backend and the device's gateway makes a message of an event."""
 
+from collections.abc import Sequence
+from functools import partial
+from itertools import repeat
 from struct import Struct
 from typing import NamedTuple
 
@@ -29,6 +32,49 @@ class LoggedRow(NamedTuple):
     """Of its part of an envelope, at most."""
 
 
+def log_rows(
+    member_keys: Sequence[bytes],
+    identities: Sequence[bytes],
+    window_ms: int,
+    push_until_ms: Sequence[int],
+    expires_at_ms: Sequence[int],
+    store_only: bool,
+    traceparent: str,
+    resolved: bytes,
+    events: Sequence[bytes],
+) -> list[LoggedRow]:
+    """One for each event. `resolved` is a serialised Row with everything but deadlines and event, `events` are serialised."""
+    pack, join = _TIMES.pack, b"".join
+    rows = [
+        join(
+            (
+                pack(_PUSH_UNTIL, until_ms, _EXPIRES_AT, at_ms),
+                resolved,
+                _EVENT,
+                varint(len(event)),
+                event,
+            )
+        )
+        for until_ms, at_ms, event in zip(push_until_ms, expires_at_ms, events, strict=True)
+    ]
+    around_bytes = AROUND_BYTES + len(traceparent)
+    sizes_bytes = [
+        len(row) + len(key) + around_bytes for row, key in zip(rows, member_keys, strict=True)
+    ]
+    columns = (
+        rows,
+        member_keys,
+        identities,
+        repeat(window_ms),
+        expires_at_ms,
+        repeat(store_only),
+        repeat(traceparent),
+        sizes_bytes,
+    )
+    # A NamedTuple's own constructor costs as much as the row's bytes.
+    return list(map(_logged, zip(*columns, strict=False)))
+
+
 def log_row(
     member_key: bytes,
     identity: bytes,
@@ -40,10 +86,18 @@ def log_row(
     resolved: bytes,
     event: bytes,
 ) -> LoggedRow:
-    """`resolved` is a serialised Row with everything but deadlines and event, `event` a serialised Event."""
-    times = _TIMES.pack(_PUSH_UNTIL, push_until_ms, _EXPIRES_AT, expires_at_ms)
-    row = b"".join((times, resolved, _EVENT, varint(len(event)), event))
-    return logged_row(row, member_key, identity, window_ms, expires_at_ms, store_only, traceparent)
+    """See log_rows."""
+    return log_rows(
+        [member_key],
+        [identity],
+        window_ms,
+        [push_until_ms],
+        [expires_at_ms],
+        store_only,
+        traceparent,
+        resolved,
+        [event],
+    )[0]
 
 
 def logged_row(
@@ -60,3 +114,6 @@ def logged_row(
     return LoggedRow(
         row, member_key, identity, window_ms, expires_at_ms, store_only, traceparent, size_bytes
     )
+
+
+_logged = partial(tuple.__new__, LoggedRow)

@@ -3,6 +3,7 @@ from hypothesis import strategies as st
 
 from gateway.ingestion.columns import columns_of
 from reno.v1.event_pb2 import Event
+from reno.wire.clock import to_ms
 from tests.gateway.ingestion.examples import TRACED, event
 
 _events = st.builds(
@@ -15,6 +16,13 @@ _events = st.builds(
     traceparent=st.sampled_from(["", TRACED]),
     targets=st.sampled_from([None, {}, {"device_ids": ["tv-1"]}]),
     ttl=st.sampled_from([None, {}, {"seconds": 1}]),
+    occurred_at=st.none()
+    | st.fixed_dictionaries(
+        {
+            "seconds": st.integers(-2, 2),
+            "nanos": st.sampled_from([0, 999_999, 10**9 - 1, 10**9, -1]),
+        }
+    ),
 )
 
 
@@ -29,8 +37,11 @@ def test_columns_are_the_events_fields(events: list[Event]) -> None:
     assert columns.origin_device_ids == [each.origin_device_id for each in events]
     assert columns.traceparents == [each.traceparent for each in events]
     for index, each in enumerate(events):
+        time = each.occurred_at
+        at_ms = to_ms(time) if each.HasField("occurred_at") else None
+        assert columns.occurred_at_ms[index] == at_ms
         is_bounded = each.HasField("targets") or each.HasField("ttl")
         assert (index in columns.bounded) is is_bounded
         assert (index in columns.special) is bool(
-            is_bounded or each.origin_device_id or each.traceparent
+            is_bounded or each.origin_device_id or each.traceparent or not 0 <= time.nanos < 10**9
         )

@@ -1,9 +1,12 @@
 import pytest
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.ingestion.columns import columns_of
 from gateway.ingestion.refusal import Refusal
+from gateway.ingestion.requests import batch_of
 from gateway.ingestion.resolving import Resolver, narrowed_targets, policies_of
 from reno.domain.priority import Priority
 from reno.domain.reason import Reason
@@ -28,13 +31,47 @@ POLICIES = policies_of(CATALOGUE)
 
 
 def resolve_with(resolver: Resolver, given_event: Event) -> LoggedRow | Refusal:
-    return resolver.row_of(
-        given_event,
-        given_event.SerializeToString(),
-        KEY,
-        IDENTITY,
-        is_special=bool(columns_of([given_event]).special),
-    )
+    events = [given_event]
+    return resolver.resolve([0], batch_of(events), columns_of(events), [KEY], [IDENTITY])[0]
+
+
+_times = st.none() | st.builds(
+    Timestamp,
+    seconds=st.integers(-1, 1) | st.integers(NOW_MS // 1000 - 70, NOW_MS // 1000 + 70),
+    nanos=st.integers(-1, 1_000_000_000),
+)
+_events = st.builds(
+    event,
+    st.integers(0, 9),
+    type=st.just("merging"),
+    merge_key=st.sampled_from(["", "p1"]),
+    occurred_at=_times,
+    ttl=st.sampled_from([None, Duration(seconds=1)]),
+    targets=st.sampled_from([None, Targets(device_classes=["tv"])]),
+    origin_device_id=st.sampled_from(["", "tv-1"]),
+    traceparent=st.sampled_from(["", TRACED]),
+)
+
+
+@given(st.lists(_events), st.sets(st.integers(0, 9)))
+def test_an_event_comes_to_the_same_alone_and_among_others(
+    events: list[Event], wanted: set[int]
+) -> None:
+    resolver = Resolver(POLICIES["merging"], BACKEND, NOW_MS, "")
+    columns, batch = columns_of(events), batch_of(events)
+    keys = [b"\0%d" % index for index in range(len(events))]
+    identities = [b"%012d" % index for index in range(len(events))]
+    indexes = [index for index in range(len(events)) if index in wanted]
+    assert resolver.resolve(indexes, batch, columns, keys, identities) == {
+        index: resolver.row_of(
+            events[index],
+            batch.serialised[index],
+            keys[index],
+            identities[index],
+            is_special=index in columns.special,
+        )
+        for index in indexes
+    }
 
 
 def resolve(given_event: Event, *, call_traceparent: str = "") -> LoggedRow | Refusal:

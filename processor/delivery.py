@@ -55,23 +55,32 @@ class Delivery:
 
     async def deliver(self, deliverables: Deliverables) -> None:
         """Returns when every gateway has the rows or is owed them."""
-        rows, previous = deliverables.rows, self._previous.chain(deliverables.rows)
-        if quiet := deliverables.quiet:
+        rows, quiet = deliverables.rows, deliverables.quiet
+        woken = [row for row in rows if row.position not in quiet] if quiet else rows
+        holders = await self._holders([*self._unlocated.rows, *woken])
+        if holders is not None:
+            # Nearly always nobody is online, and nobody asks what came before.
+            follows = self._previous
+            rows = [row for row in rows if row.member_key in holders or row.member_key in follows]
+        previous = self._previous.chain(rows)
+        if quiet:
             wakes = [row.position not in quiet for row in rows]
             rows, previous = list(compress(rows, wakes)), list(compress(previous, wakes))
-        await self._deliver(rows, previous)
+        await self._send(rows, previous, holders)
 
     async def mend(self) -> None:
         """Looks up again who could not be looked up, and hands over what gateways are owed."""
-        await self._deliver((), ())
+        await self._send((), (), await self._holders(self._unlocated.rows))
 
-    async def _deliver(self, rows: Sequence[RowWrite], previous: Sequence[int | None]) -> None:
+    async def _send(
+        self,
+        rows: Sequence[RowWrite],
+        previous: Sequence[int | None],
+        holders: Holders | None,
+    ) -> None:
         if self._unlocated:
             rows = [*self._unlocated.rows, *rows]
             previous = [*self._unlocated.previous, *previous]
-        # Of a dictionary the order is the same in every process, of a set it is not.
-        members = list(dict.fromkeys([row.member_key for row in rows]))
-        holders = await self._look_up(members) if members else {}
         if holders is None:
             if not self._unlocated.keep(rows, previous):
                 self._couriers.missed()
@@ -80,8 +89,7 @@ class Delivery:
             self._unlocated.clear()
         self._previous.found_online(holders)
         rows_by_gateway = _no_rows(holders)
-        # Nearly always nobody is online.
-        for row, before in zip(rows, previous, strict=True) if holders else ():
+        for row, before in zip(rows, previous, strict=True):
             gateways = holders.get(row.member_key)
             if gateways is None:
                 continue
@@ -89,6 +97,12 @@ class Delivery:
             for gateway in gateways:
                 rows_by_gateway[gateway].append(delivery)
         await self._hand_over(rows_by_gateway)
+
+    async def _holders(self, rows: Sequence[RowWrite]) -> Holders | None:
+        """Of the rows' members. None: presence did not answer."""
+        # Of a dictionary the order is the same in every process, of a set it is not.
+        members = list(dict.fromkeys([row.member_key for row in rows]))
+        return await self._look_up(members) if members else {}
 
     async def _look_up(self, members: Sequence[bytes]) -> Holders | None:
         """None: presence did not answer."""

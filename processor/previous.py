@@ -17,8 +17,12 @@ class Previous:
     def __len__(self) -> int:
         return len(self._last)
 
+    def __contains__(self, key: bytes) -> bool:
+        """The member is remembered: each of its stored rows must be chained."""
+        return key in self._last
+
     def chain(self, rows: Sequence[RowWrite]) -> list[int | None]:
-        """For each row the position of its member's row before it. Every stored row must pass here, in log order: also those that nobody is sent."""
+        """For each row the position of its member's row before it. In log order; of a member that is remembered, or will be said to be online, every stored row must pass here: also those that nobody is sent."""
         batch: dict[bytes, int] = {}
         remembered = self._last
         previous: list[int | None] = []

@@ -69,6 +69,7 @@ async def _ingestion(settings: Settings, stack: AsyncExitStack) -> Role:
 async def _processor(settings: Settings, priority: Priority, stack: AsyncExitStack) -> Role:
     from processor.role import ProcessorRole  # noqa: PLC0415
     from reno.adapters.delivery_client import DeliveryClient  # noqa: PLC0415
+    from reno.adapters.gathered_lookup import GatheredLookup  # noqa: PLC0415
     from reno.adapters.inboxes import inbox_of  # noqa: PLC0415
     from reno.adapters.nats_log_reader import NatsLogReader  # noqa: PLC0415
     from reno.adapters.nats_roster import NatsRoster  # noqa: PLC0415
@@ -90,7 +91,7 @@ async def _processor(settings: Settings, priority: Priority, stack: AsyncExitSta
         priority,
         reader,
         open_inbox,
-        presence,
+        GatheredLookup(presence),
         deliverer,
         connection.is_synced,
         NatsRoster(connection),

@@ -11,6 +11,7 @@ from gateway.ingestion.requests import batch_of
 from gateway.ingestion.results import Results
 from processor.owner import Owner
 from processor.stopping import Stopping
+from reno.adapters.gathered_lookup import GatheredLookup
 from reno.domain.identity import Backend, Device
 from reno.domain.member import shard_of
 from reno.domain.priority import Priority
@@ -82,6 +83,7 @@ class Processor:
         self.process = Process(world.kernel, name)
         self._world = world
         self._stopping = self.process.run(Stopping)
+        self._lookup = GatheredLookup(LookupPort(world, self.process))
         self._tasks = [self.process.spawn(self._own(shard)) for shard in world.shards]
 
     async def _own(self, shard: Shard) -> None:
@@ -92,7 +94,7 @@ class Processor:
             world.mix.settings.processor,
             LogPort(world, process),
             InboxPort(world, process),
-            LookupPort(world, process),
+            self._lookup,
             DeliverPort(world, process),
             self._stopping,
         ).run()

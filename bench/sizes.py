@@ -18,7 +18,6 @@ from reno.v1.envelope_pb2 import Row
 from reno.v1.event_pb2 import Event
 from reno.v1.ingestion_service_pb2 import PublishBatchRequest
 from reno.v1.notification_pb2 import VIA_PUSH
-from reno.v1.notification_service_pb2 import SubscribeResponse
 from reno.wire.envelope import seal_envelope
 from reno.wire.logged_row import LoggedRow
 
@@ -88,7 +87,7 @@ def _of(event_type: str, payload_bytes: int) -> dict[str, float]:
                 merged=0,
             )
         )
-    frame = render_answer(frames[:1], SubscribeResponse(cursor="x" * 60))
+    frame = render_answer(frames[:1], "x" * 60, None)
     journal = entry_value(
         JournalEntry(
             generation=0,

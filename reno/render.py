@@ -1,6 +1,7 @@
 """A stored row as a device receives it. What is the same for all devices is serialised once; what differs is appended, and protobuf lets the last one win."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from google.protobuf.message import Message
 
@@ -14,7 +15,13 @@ _VIA = varint(Notification.VIA_FIELD_NUMBER << 3)
 _MERGED = varint(Notification.MERGED_FIELD_NUMBER << 3)
 
 NOTIFICATIONS_FIELD_NUMBER = 1
+CURSOR_FIELD_NUMBER = 2
 """Of SubscribeResponse and of PullResponse (a test holds them together)."""
+
+_CURSOR = varint(CURSOR_FIELD_NUMBER << 3 | 2)
+
+REMEMBERED_ACTIONS = 4096
+"""That are kept serialised: the catalogue gives few."""
 
 
 def common_of(row: Row) -> bytes:
@@ -41,11 +48,20 @@ def render_notification(
     common: bytes, *, action: str, position: int, via: Via.ValueType, merged: int
 ) -> bytes:
     """A serialised Notification: see common_of."""
+    told = common + _action(action) + varint(position) + _VIA + varint(via)
+    return told + _MERGED + varint(merged) if merged else told
+
+
+def render_answer(notifications: Iterable[bytes], cursor: str, rest: Message | None) -> bytes:
+    """A serialised SubscribeResponse or PullResponse: `rest` is everything but notifications and cursor, None: nothing."""
+    written = cursor.encode()
+    told = repeated(NOTIFICATIONS_FIELD_NUMBER, notifications)
+    told += _CURSOR + varint(len(written)) + written
+    return told if rest is None else told + rest.SerializeToString()
+
+
+@lru_cache(maxsize=REMEMBERED_ACTIONS)
+def _action(action: str) -> bytes:
+    """With what stands between it and the position."""
     text = action.encode()
-    tail = _ACTION + varint(len(text)) + text + _POSITION + varint(position) + _VIA + varint(via)
-    return common + tail + (_MERGED + varint(merged) if merged else b"")
-
-
-def render_answer(notifications: Iterable[bytes], rest: Message) -> bytes:
-    """A serialised SubscribeResponse or PullResponse: `rest` is everything but the notifications."""
-    return repeated(NOTIFICATIONS_FIELD_NUMBER, notifications) + rest.SerializeToString()
+    return _ACTION + varint(len(text)) + text + _POSITION

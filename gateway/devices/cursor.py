@@ -3,7 +3,8 @@
 import base64
 import binascii
 import struct
-from collections.abc import Mapping
+from binascii import b2a_base64
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 from zlib import crc32
@@ -25,6 +26,7 @@ FROM_LATEST = -2
 _VERSION = 1
 _LAYOUT = struct.Struct(">BHIQqqq")
 _CHECKSUM = struct.Struct(">I")
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _LENGTH = _LAYOUT.size + _CHECKSUM.size
 
 
@@ -42,16 +44,8 @@ class Cursor:
     positions: Mapping[Priority, int]
 
     def seal(self) -> str:
-        """URL-safe, without padding."""
-        body = _LAYOUT.pack(
-            _VERSION,
-            self.issued_at_ms >> 32,
-            self.issued_at_ms & 0xFFFFFFFF,
-            self.owner,
-            *(self.positions[lane] for lane in LANES),
-        )
-        sealed = body + _CHECKSUM.pack(crc32(body))
-        return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+        """See seal_cursor."""
+        return seal_cursor(self.issued_at_ms, self.owner, [self.positions[lane] for lane in LANES])
 
     @classmethod
     def open(cls, text: str, device: Device) -> Self:
@@ -76,6 +70,13 @@ class Cursor:
         if not all(FROM_LATEST <= position <= MAX_POSITION for position in positions):
             raise _malformed()
         return cls(issued_high << 32 | issued_low, owner, dict(zip(LANES, positions, strict=True)))
+
+
+def seal_cursor(issued_at_ms: int, owner: int, positions: Iterable[int]) -> str:
+    """What a cursor is written as: URL-safe, without padding. `positions`: in the order of LANES. One goes with every frame."""
+    body = _LAYOUT.pack(_VERSION, issued_at_ms >> 32, issued_at_ms & 0xFFFFFFFF, owner, *positions)
+    sealed = b2a_base64(body + _CHECKSUM.pack(crc32(body)), newline=False)
+    return sealed.translate(_URL_SAFE, b"=").decode()
 
 
 def highest(one: Mapping[Priority, int], other: Mapping[Priority, int]) -> dict[Priority, int]:

@@ -29,6 +29,8 @@ class Taken:
 
     rows: list[tuple[Priority, Shown]] = field(default_factory=list)
     expired: dict[Priority, int] = field(default_factory=dict)
+    lanes: list[Priority] = field(default_factory=list)
+    """In which anything waited."""
 
 
 class _Queue:
@@ -85,7 +87,14 @@ class Outbox:
         for lane in LANES:
             self.drop(lane)
 
-    def is_empty(self, lane: Priority) -> bool:
+    def is_empty(self) -> bool:
+        """Nothing waits."""
+        for queue in self._queues.values():  # noqa: SIM110 - asked twice a push, and a generator costs more than the answer
+            if queue.rows:
+                return False
+        return True
+
+    def has_none(self, lane: Priority) -> bool:
         """Nothing of the lane waits."""
         return not self._queues[lane].rows
 
@@ -110,10 +119,10 @@ class Outbox:
     def take(self, max_rows: int, max_bytes: int, now_ms: int) -> Taken:
         """Removes the next frame's rows: at least one when any waits that is not expired. Waiting rows are merged first, so a slow device is told
         less, not later. A row that expires after another one was merged into it takes both with it."""
-        taken = Taken()
-        for lane in LANES:
+        taken = Taken(lanes=[lane for lane in LANES if self._queues[lane].rows])
+        for lane in taken.lanes:
             self._expire(lane, taken, now_ms)
-        waiting = [lane for lane in LANES if self._queues[lane].rows]
+        waiting = [lane for lane in taken.lanes if self._queues[lane].rows]
         for index, lane in enumerate(waiting):
             lower = waiting[index + 1 :]
             rows_kept, bytes_kept = self._kept_for_lower(lane, lower, max_rows, max_bytes)
@@ -159,7 +168,7 @@ class Outbox:
 
     def _expire(self, lane: Priority, taken: Taken, now_ms: int) -> None:
         queue = self._queues[lane]
-        if any(is_expired(shown.row.expires_at_ms, now_ms) for shown in queue.rows):
+        if is_expired(min([shown.row.expires_at_ms for shown in queue.rows]), now_ms):
             alive = [s for s in queue.rows if not is_expired(s.row.expires_at_ms, now_ms)]
             taken.expired[lane] = len(queue.rows) - len(alive)
             self._budget.used_bytes -= queue.replace(alive)

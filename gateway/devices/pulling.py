@@ -108,9 +108,9 @@ class Pulling:
             self._door.acknowledging.keep_if_room(device, acknowledged)
         missing = [lane for lane in LANES if lane not in finds]
         positions = {**wanted, **page.positions}
+        # By the clock that has dropped what expired: it may have jumped meanwhile.
+        left_at = Cursor(composed_ms, owner_of(device), positions).seal()
         rest = PullResponse(
-            # By the clock that has dropped what expired: it may have jumped meanwhile.
-            cursor=Cursor(composed_ms, owner_of(device), positions).seal(),
             more=page.more or bool(missing),
             gap=gap,
             missing=lane_names(missing),
@@ -119,7 +119,8 @@ class Pulling:
             outcomes[lane, Outcome.PULLED] += 1
             outcomes[lane, Outcome.MERGED] += shown.merged
         count(+outcomes)
-        return render_answer((_render(device, shown) for _lane, shown in page.rows), rest)
+        notifications = [_render(device, shown) for _lane, shown in page.rows]
+        return render_answer(notifications, left_at, rest)
 
     async def _lane(
         self, device: Device, lane: Priority, wanted: int, outcomes: Outcomes

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from gateway.devices.cursor import Cursor, owner_of
+from gateway.devices.cursor import owner_of, seal_cursor
 from gateway.devices.gaps import crosses_loss, lane_names
 from gateway.devices.lane import Lane, ReadToken, Verdict
 from gateway.devices.merging import Shown
@@ -181,20 +181,22 @@ class Session:
 
     def cursor(self, now_ms: int) -> str:
         """Where the device stands when it has handled every frame up to now."""
-        positions = {
-            lane: self._wanted[lane]
-            if lane in self._unbegun
-            else self._untold.hold(lane, self.lanes[lane].sent)
-            for lane in LANES
-        }
-        return Cursor(now_ms, self._owner, positions).seal()
+        positions = [self.lanes[lane].sent for lane in LANES]
+        if self._untold or self._unbegun:
+            positions = [
+                self._wanted[lane]
+                if lane in self._unbegun
+                else self._untold.hold(lane, self.lanes[lane].sent)
+                for lane in LANES
+            ]
+        return seal_cursor(now_ms, self._owner, positions)
 
     def has_news(self) -> bool:
         """A frame may have something to say."""
         return (
-            bool(self._untold)
+            not self.outbox.is_empty()
+            or bool(self._untold)
             or self._says_missing
-            or not all(self.outbox.is_empty(lane) for lane in LANES)
             or self._is_caught_up()
         )
 
@@ -202,29 +204,31 @@ class Session:
         """None when there is nothing to say; a checkpoint always says something."""
         if not (checkpoint or self.has_news()):
             return None
-        rest = SubscribeResponse()
         handed = Handed(b"")
-        if gap := self._untold.next():
-            rest.gap.CopyFrom(gap)
+        gap = self._untold.next()
         notifications = [] if self._untold else self._take(handed, now_ms)
-        if self._is_caught_up():
-            rest.caught_up = True
+        if caught_up := self._is_caught_up():
             self._owes_caught_up = False
-        has_news = rest.caught_up or rest.HasField("gap") or self._says_missing
+        has_news = caught_up or gap is not None or self._says_missing
         if not (checkpoint or notifications or has_news):
             self.outcomes += handed.outcomes
             return None
         self._says_missing = False
-        rest.missing.extend(lane_names(self._missing))
-        rest.cursor = self.cursor(now_ms)
-        handed.frame = render_answer(notifications, rest)
-        handed.outcomes += self.outcomes
-        self.outcomes.clear()
+        rest = None
+        if has_news or self._missing:
+            rest = SubscribeResponse(
+                caught_up=caught_up, gap=gap, missing=lane_names(self._missing)
+            )
+        handed.frame = render_answer(notifications, self.cursor(now_ms), rest)
+        if self.outcomes:
+            handed.outcomes += self.outcomes
+            self.outcomes.clear()
         return handed
 
     def _take(self, handed: Handed, now_ms: int) -> list[bytes]:
         taken = self.outbox.take(self._limits.max_rows, self._limits.max_bytes, now_ms)
         notifications = []
+        became: list[tuple[Priority, Outcome]] = []
         for lane, shown in taken.rows:
             row = shown.row
             is_push = not row.store_only and is_pushable(row.push_until_ms, now_ms)
@@ -237,15 +241,16 @@ class Session:
                     merged=shown.merged,
                 )
             )
-            handed.outcomes[lane, Outcome.PUSHED if is_push else Outcome.CAUGHT_UP] += 1
+            became.append((lane, Outcome.PUSHED if is_push else Outcome.CAUGHT_UP))
             if shown.merged:
                 handed.outcomes[lane, Outcome.MERGED] += shown.merged
             if row.traceparent:
                 handed.pushed.append(row)
             self.lanes[lane].handed(row.position)
+        handed.outcomes.update(became)
         for lane, count in taken.expired.items():
             handed.outcomes[lane, Outcome.EXPIRED] += count
-        for lane in LANES:
+        for lane in taken.lanes:
             self._settle(lane)
         return notifications
 
@@ -273,5 +278,5 @@ class Session:
         self._owes_caught_up = True
 
     def _settle(self, priority: Priority) -> None:
-        if self.outbox.is_empty(priority):
+        if self.outbox.has_none(priority):
             self.lanes[priority].settle()

@@ -24,4 +24,4 @@ _SHORT = tuple(map(_encoded, range(1 << 10)))
 def repeated(field_number: int, parts: Iterable[bytes]) -> bytes:
     """A repeated message or bytes field, from its serialised elements."""
     tag = varint(field_number << 3 | 2)
-    return b"".join(piece for part in parts for piece in (tag, varint(len(part)), part))
+    return b"".join([piece for part in parts for piece in (tag, varint(len(part)), part)])

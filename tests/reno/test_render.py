@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from reno.domain.position import MAX_POSITION
 from reno.render import (
+    CURSOR_FIELD_NUMBER,
     NOTIFICATIONS_FIELD_NUMBER,
     common_of,
     render_answer,
@@ -70,15 +71,16 @@ def test_answers_are_joined_from_parts() -> None:
     parts = [
         render_notification(b"", action="a", position=n, via=VIA_PULL, merged=0) for n in (1, 2)
     ]
-    frame = SubscribeResponse.FromString(render_answer(parts, SubscribeResponse(cursor="c")))
-    page = PullResponse.FromString(render_answer(parts, PullResponse(cursor="c", more=True)))
+    frame = SubscribeResponse.FromString(render_answer(parts, "c", None))
+    page = PullResponse.FromString(render_answer(parts, "c", PullResponse(more=True)))
     for answer in (frame, page):
         assert [n.position for n in answer.notifications] == [1, 2]
         assert answer.cursor == "c"
     assert page.more
 
 
-def test_both_answers_have_their_notifications_in_the_same_field() -> None:
+def test_both_answers_have_notifications_and_cursor_in_the_same_fields() -> None:
     for message in (SubscribeResponse, PullResponse):
-        field = message.DESCRIPTOR.fields_by_name["notifications"]
-        assert field.number == NOTIFICATIONS_FIELD_NUMBER
+        fields = message.DESCRIPTOR.fields_by_name
+        assert fields["notifications"].number == NOTIFICATIONS_FIELD_NUMBER
+        assert fields["cursor"].number == CURSOR_FIELD_NUMBER

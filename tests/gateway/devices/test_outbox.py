@@ -61,7 +61,7 @@ def test_it_never_holds_more_than_its_limits(offered: list[tuple[Priority, int]]
     outbox = Outbox(30, 2_400, budget)
     for position, (lane, size) in enumerate(offered, 1):
         row = a_view(position, payload=b"x" * size)
-        was_empty = outbox.is_empty(lane)
+        was_empty = outbox.has_none(lane)
         if not outbox.push(lane, Shown(row)) and was_empty:
             assert row.size_bytes > budget.free_bytes
         assert budget.used_bytes == outbox.bytes_waiting <= 3_000

@@ -10,6 +10,7 @@ from typing import NoReturn
 from opentelemetry.trace import SpanKind
 
 from gateway.devices.alarm import Alarm
+from gateway.devices.deadline import Deadline
 from gateway.devices.door import Door, count, now_ms
 from gateway.devices.lane import Verdict
 from gateway.devices.reading import LaneReader
@@ -44,6 +45,7 @@ class Stream:
         self._session = session
         self._resumes = resumes
         self._alarm = Alarm()
+        self._stalling = Deadline(self._stalled)
         self._is_known = Alarm()
         self._unconfirmed = 0
         """Presence replicas that were told of this session and have not confirmed it."""
@@ -70,6 +72,8 @@ class Stream:
             try:
                 await asyncio.gather(*tasks, return_exceptions=True)
             finally:
+                self._alarm.close()
+                self._stalling.close()
                 # Also when the call is cancelled once more while its tasks end.
                 self._session.outbox.drop_all()
 
@@ -150,13 +154,12 @@ class Stream:
 
     async def _hand(self, write: Write, handed: Handed) -> None:
         # The write resumes when the transport took the frame. It must not be cancelled from outside (grpc #29248), so the call is ended beside it.
-        stalled = asyncio.get_running_loop().call_later(
-            self._door.settings.stalled_after_s, self._stalled
-        )
+        now_s = asyncio.get_running_loop().time()
+        self._stalling.set(now_s + self._door.settings.stalled_after_s)
         try:
             await write(handed.frame)
         finally:
-            stalled.cancel()
+            self._stalling.clear()
         count(handed.outcomes)
         for row in handed.pushed:
             self._trace(row)

@@ -1,7 +1,8 @@
 """Runs one role in this process, with its logs and its telemetry."""
 
-import asyncio
 import gc
+
+import uvloop
 
 from reno.cli.wiring import wired
 from reno.config.settings import Settings
@@ -19,7 +20,7 @@ def serve(settings: Settings, role: str, priority: Priority | None) -> None:
     start_logging(settings.telemetry, name)
     try:
         with exporting(settings.telemetry, name):
-            asyncio.run(_run(settings, role, priority))
+            uvloop.run(_run(settings, role, priority))
     except BaseExceptionGroup as group:
         if (only := _only(group)) is group:
             raise

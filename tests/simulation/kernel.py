@@ -104,7 +104,8 @@ class Kernel:
 
     @property
     def now_ms(self) -> int:
-        return EPOCH_MS + int(self.now_s * 1000)
+        # As clock_ns says it: the same float times a thousand may be a millisecond later.
+        return EPOCH_MS + int(self.now_s * 1e9) // 1_000_000
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:

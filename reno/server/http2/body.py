@@ -9,7 +9,7 @@ from reno.server.http2.messages import Messages
 
 
 class Body:
-    """`taken` is told how many bytes need no room any more: of one message when they have come, for there is a limit to it, of many as the handler takes them."""
+    """`taken` is told how many bytes need no room any more: of one message when they have come, for there is a limit to it; of many as the handler takes them, but of the next one as it comes too, for it may be larger than a window."""
 
     def __init__(self, max_bytes: int, *, is_stream: bool, taken: Callable[[int], None]) -> None:
         self.is_whole = False
@@ -23,9 +23,9 @@ class Body:
     def add(self, data: bytes) -> None:
         """Raises Compressed and TooLarge."""
         self._unread_bytes += len(data)
-        if not self._is_stream:
-            self.release()
         self._waiting += self._messages.add(data)
+        if not self._is_stream or not self._waiting:
+            self.release()
         self._tell()
 
     def end(self) -> None:
@@ -45,8 +45,7 @@ class Body:
         while True:
             while self._waiting:
                 message = self._waiting.pop(0)
-                self._unread_bytes -= len(message) + PREFIX_BYTES
-                self._taken(len(message) + PREFIX_BYTES)
+                self._release(len(message) + PREFIX_BYTES if self._waiting else self._unread_bytes)
                 yield parse(message)
             if self.is_whole:
                 return
@@ -55,9 +54,13 @@ class Body:
 
     def release(self) -> None:
         """What nobody will take."""
-        unread, self._unread_bytes = self._unread_bytes, 0
-        if unread:
-            self._taken(unread)
+        self._release(self._unread_bytes)
+
+    def _release(self, size: int) -> None:
+        size = min(size, self._unread_bytes)
+        self._unread_bytes -= size
+        if size:
+            self._taken(size)
 
     def _tell(self) -> None:
         if self._news is not None:

@@ -76,7 +76,7 @@ class Connection(asyncio.BufferedProtocol):
             limits.keepalive_s, limits.keepalive_timeout_s, self._ask, transport.abort
         )
         self._held.add(self)
-        self._streams.initiate_connection()
+        self._streams.begin()
         self._line.say()
         self._be_idle()
 

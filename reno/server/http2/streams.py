@@ -18,6 +18,8 @@ class Streams(H2Connection):
     DEFAULT_MAX_HEADER_LIST_SIZE = HEADER_LIST_BYTES
 
     def __init__(self, limits: Limits) -> None:
+        # A whole message has room.
+        self._window_bytes = max(_LEAST_WINDOW_BYTES, limits.max_receive_bytes + PREFIX_BYTES)
         super().__init__(
             H2Configuration(
                 client_side=False,
@@ -35,12 +37,15 @@ class Streams(H2Connection):
                 SettingCodes.MAX_CONCURRENT_STREAMS: limits.max_concurrent_streams,
                 SettingCodes.MAX_HEADER_LIST_SIZE: HEADER_LIST_BYTES,
                 SettingCodes.MAX_FRAME_SIZE: LEAST_MAX_FRAME_BYTES,
-                # A whole message has room: it is handed on when it is whole.
-                SettingCodes.INITIAL_WINDOW_SIZE: max(
-                    _LEAST_WINDOW_BYTES, limits.max_receive_bytes + PREFIX_BYTES
-                ),
+                SettingCodes.INITIAL_WINDOW_SIZE: self._window_bytes,
             },
         )
+
+    def begin(self) -> None:
+        """What is said first; the connection's window is a stream's."""
+        self.initiate_connection()
+        if self._window_bytes > _LEAST_WINDOW_BYTES:
+            self.increment_flow_control_window(self._window_bytes - _LEAST_WINDOW_BYTES)
 
     @property
     def open_inbound_streams(self) -> int:

@@ -165,3 +165,79 @@ async def test_a_message_of_which_nothing_was_sent_is_dropped_with_its_writer() 
 
     async with serving(stream=stream) as server, connected(server, window=0) as peer:
         assert await peer.status(peer.ask("Stream")) == (0, "")
+
+
+async def test_messages_that_fill_the_connections_window_between_them_all_come() -> None:
+    """None of them is whole by then."""
+    received: list[int] = []
+
+    async def both(requests: AsyncIterator[bytes], _context: Any) -> AsyncIterator[bytes]:
+        async for request in requests:
+            received.append(len(request))
+            yield b""
+
+    message = prefixed(b"x" * 150_000)
+    async with serving(both=both, max_receive_bytes=200_000) as server, connected(server) as peer:
+        streams = [peer.call("Both", None) for _ in range(4)]
+        for start in range(0, len(message), 1000):
+            for stream_id in streams:
+                part = message[start : start + 1000]
+                async with asyncio.timeout(10):
+                    while peer.h2.local_flow_control_window(stream_id) < len(part):
+                        await peer.read()
+                peer.h2.send_data(stream_id, part, end_stream=start + 1000 >= len(message))
+                peer.say()
+        for stream_id in streams:
+            assert await peer.status(stream_id) == (0, "")
+    assert received == [150_000] * len(streams)
+
+
+@pytest.mark.parametrize("size", [10, 900, 3000, 9000])
+async def test_bounded_messages_that_nobody_takes_hold_their_room(size: int) -> None:
+    """And give all of it back when they are taken."""
+    may_take = asyncio.Event()
+    taken = 0
+
+    async def both(requests: AsyncIterator[bytes], _context: Any) -> AsyncIterator[bytes]:
+        nonlocal taken
+        async for _ in requests:
+            await may_take.wait()
+            taken += 1
+        yield b""
+
+    most = 100_000
+    async with (
+        serving(both=both, max_receive_bytes=most) as server,
+        connected(server) as peer,
+    ):
+        stream_id = peer.call("Both", None)
+        message = prefixed(b"x" * size)
+        sent = 0
+
+        async def send_until_full() -> None:
+            nonlocal sent
+            while True:
+                try:
+                    async with asyncio.timeout(0.2):
+                        while peer.h2.local_flow_control_window(stream_id) < len(message):
+                            await peer.read()
+                except TimeoutError:
+                    return
+                peer.h2.send_data(stream_id, message)
+                peer.say()
+                sent += 1
+
+        await send_until_full()
+        # One is with the handler; of the others no more than a window.
+        assert (sent - 1) * len(message) <= most + 5
+        may_take.set()
+        await eventually(lambda: taken == sent)
+        for _ in range(2 * most // len(message)):
+            async with asyncio.timeout(10):
+                while peer.h2.local_flow_control_window(stream_id) < len(message):
+                    await peer.read()
+            peer.h2.send_data(stream_id, message)
+            peer.say()
+        peer.h2.end_stream(stream_id)
+        peer.say()
+        assert await peer.status(stream_id) == (0, "")

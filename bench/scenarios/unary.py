@@ -6,12 +6,14 @@ from typing import Any, Self
 from bench.generator import generating
 from bench.system import CATALOGUE, running
 from bench.watching import Watching, us_each
+from reno.config.settings import GRPCIO
 
 
 @dataclass(frozen=True)
 class Unary:
-    """Parameters."""
+    """Parameters; `transport`, the door's, with commas."""
 
+    transport: str = GRPCIO
     callers: int = 64
     connections: int = 4
     seconds: float = 20.0
@@ -21,9 +23,17 @@ class Unary:
         return replace(self, seconds=6.0)
 
     def measure(self) -> dict[str, Any]:
-        """Closed loop."""
+        """Closed loop; a system for each transport."""
+        return {
+            f"{self.callers} callers" + f", {transport}" * (transport != GRPCIO): self._called(
+                transport
+            )
+            for transport in self.transport.split(",")
+        }
+
+    def _called(self, transport: str) -> dict[str, Any]:
         with (
-            running(CATALOGUE) as system,
+            running(CATALOGUE, settings={"RENO_INGESTION__TRANSPORT": transport}) as system,
             generating(
                 "unary",
                 address=system.address("ingestion"),

@@ -1,10 +1,10 @@
 """Results as the contract's messages. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.ingestion.refusal import Refusal, to_contract
-from reno.domain.priority import Priority
+from reno.domain.priority import LANES, Priority
 from reno.domain.reason import Reason
 from reno.v1 import ingestion_service_pb2 as contract
 from reno.wire.joining import varint
@@ -45,6 +45,17 @@ _LOW = tuple(bytes((low & 0x7F | 0x80, low >> 7 | 0x80)) for low in range(1 << _
 """The first two bytes of a longer varint: what differs between the places of an envelope's rows."""
 
 
+_ACCEPTED_IN: Mapping[Priority | None, bytes] = {
+    lane: contract.PublishResult(
+        status=_ACCEPTED,
+        priority=int(lane),  # type: ignore[arg-type]  # same numbers
+    ).SerializeToString()
+    + varint(contract.PublishResult.POSITION_FIELD_NUMBER << 3)
+    for lane in LANES
+}
+"""A result up to its position."""
+
+
 def _joined(field_number: int, results: Results) -> bytes:
     tag = varint(field_number << 3 | 2)
     pieces: list[bytes] = []
@@ -69,13 +80,9 @@ def _joined(field_number: int, results: Results) -> bytes:
 
 def _around(tag: bytes, priority: Priority | None, high: int) -> tuple[bytes, bytes]:
     """What stands before and behind the low bits of an accepted event's position, the last field of its result."""
+    start = _ACCEPTED_IN[priority]
     # A number may have more bytes than it needs: a high part of 0 is one.
     after = varint(high)
-    start = contract.PublishResult(
-        status=_ACCEPTED,
-        priority=priority or 0,  # type: ignore[arg-type]  # same numbers
-    ).SerializeToString()
-    start += varint(contract.PublishResult.POSITION_FIELD_NUMBER << 3)
     return tag + varint(len(start) + 2 + len(after)) + start, after
 
 

@@ -49,6 +49,7 @@ class IngestionRole:
             backend_of,
             public=True,
             max_receive_bytes=max(MIN_RECEIVE_BYTES, 2 * settings.ingestion.max_batch_bytes),
+            transport=settings.ingestion.transport,
         )
         self._watching: asyncio.Task[None] | None = None
 

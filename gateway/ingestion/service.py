@@ -102,4 +102,4 @@ def add_to_server(service: IngestionService, server: grpc.aio.Server) -> None:
             response_serializer=bytes,
         ),
     }
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(NAME, handlers),))
+    server.add_registered_method_handlers(NAME, handlers)

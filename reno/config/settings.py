@@ -26,6 +26,7 @@ def _checked_shards(text: str) -> str:
 GRPCIO = "grpcio"
 H2 = "h2"
 
+Transport = Annotated[str, Field(pattern=f"^({GRPCIO}|{H2})$")]
 Places = Annotated[str, AfterValidator(_checked_places)]
 Shards = Annotated[str, AfterValidator(_checked_shards)]
 
@@ -117,6 +118,8 @@ class IngestionSettings(Section):
     """The backends' door."""
 
     listen: Address = "127.0.0.1:7400"
+    transport: Transport = GRPCIO
+    """What speaks gRPC with backends: see the gateway's."""
     max_payload_bytes: Count = 32 * 1024
     max_batch_events: Count = 1000
     max_batch_bytes: Count = 1024 * 1024
@@ -140,7 +143,7 @@ class GatewaySettings(Section):
     """The devices' door and its internal deliver port."""
 
     listen: Address = "127.0.0.1:7401"
-    transport: Annotated[str, Field(pattern=f"^({GRPCIO}|{H2})$")] = GRPCIO
+    transport: Transport = GRPCIO
     """What speaks gRPC with devices: grpcio, or h2, which costs a push less CPU and is for a door behind Envoy."""
     listen_internal: Address = "127.0.0.1:7411"
     advertise: Address | None = None

@@ -168,8 +168,9 @@ def running_reno(
 ) -> Iterator[RunningReno]:
     """One for the session and each way in: leave it as you found it. Ends with a drain, which must be clean."""
     data_dir = tmp_path_factory.mktemp("reno") / "data"
-    transport = {"RENO_GATEWAY__TRANSPORT": H2 if request.param.endswith(H2) else GRPCIO}
-    with reno_in(data_dir, transport, EDGES[request.param]) as reno:
+    transport = H2 if request.param.endswith(H2) else GRPCIO
+    doors = {"RENO_GATEWAY__TRANSPORT": transport, "RENO_INGESTION__TRANSPORT": transport}
+    with reno_in(data_dir, doors, EDGES[request.param]) as reno:
         yield reno
 
 

@@ -117,9 +117,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--mix", default=",".join(STRIKES), help="STRIKE[=WEIGHT],...")
     parser.add_argument("--kills", type=int, default=0, help="at least, in each run")
     parser.add_argument("--faults", default="", help="instead: STRIKE:TARGET[+TARGET],...")
-    parser.add_argument(
-        "--transport", choices=(GRPCIO, H2), default=GRPCIO, help="of the devices' door"
-    )
+    parser.add_argument("--transport", choices=(GRPCIO, H2), default=GRPCIO, help="of both doors")
     parser.add_argument("--mutant", default="", help="a wrong product of tests/faults/mutants.py")
     parser.add_argument("--results", type=Path, default=Path("build/faults"))
     parser.add_argument("--rest", action="store_true", help="only seeds without a result")

@@ -187,6 +187,7 @@ class Layout:
             "RENO_LOG__MAX_BYTES_MEDIUM": str(64 << 20),
             "RENO_LOG__MAX_BYTES_LOW": str(self._shape.max_bytes_low),
             "RENO_GATEWAY__TRANSPORT": self._shape.transport,
+            "RENO_INGESTION__TRANSPORT": self._shape.transport,
             "RENO_GATEWAY__LOOK_INTERVAL_S": str(LOOK_S),
             "RENO_GATEWAY__CHECKPOINT_INTERVAL_S": str(SILENCE_S / 2),
             "RENO_GATEWAY__STALLED_AFTER_S": "3",

@@ -13,7 +13,14 @@ from grpc_status import rpc_status
 
 from gateway.ingestion.role import IngestionRole
 from gateway.ingestion.service import NAME
-from reno.config.settings import IngestionSettings, LogSettings, ServerSettings, Settings
+from reno.config.settings import (
+    GRPCIO,
+    H2,
+    IngestionSettings,
+    LogSettings,
+    ServerSettings,
+    Settings,
+)
 from reno.domain.position import position_of
 from reno.ports import LogFull, LogUnconfirmed
 from reno.v1 import ingestion_service_pb2 as contract
@@ -60,9 +67,12 @@ async def log() -> ScriptedLog:
     return log
 
 
-@pytest.fixture
-async def role(log: ScriptedLog) -> AsyncIterator[IngestionRole]:
-    role = IngestionRole(SETTINGS, CATALOGUE, log, synced)
+@pytest.fixture(params=[GRPCIO, H2])
+async def role(log: ScriptedLog, request: pytest.FixtureRequest) -> AsyncIterator[IngestionRole]:
+    ingestion = SETTINGS.ingestion.model_copy(update={"transport": request.param})
+    role = IngestionRole(
+        SETTINGS.model_copy(update={"ingestion": ingestion}), CATALOGUE, log, synced
+    )
     await role.start()
     yield role
     log.gate.set()

@@ -13,7 +13,7 @@ from reno.cli.fault import Fault
 from reno.cli.installation import ask_timeout_s
 from reno.cli.ports import HOST, MAX_GATEWAYS, PortPlan, as_environment
 from reno.cli.probes import GrpcProbe, HttpProbe, LogProbe, MeshProbe
-from reno.config.settings import Settings
+from reno.config.settings import H2, Settings
 from reno.domain.priority import LANES
 
 NATS = "nats"
@@ -73,6 +73,10 @@ def role_children(settings: Settings, ports: PortPlan) -> list[ChildPlan]:
         "RENO_TELEMETRY__LOG_FORMAT": "json",
     }
 
+    if ports.mesh:
+        for section, door in (("GATEWAY", settings.gateway), ("INGESTION", settings.ingestion)):
+            if "transport" not in door.model_fields_set:
+                environment[f"RENO_{section}__TRANSPORT"] = H2
     places = ports.overrides()
 
     def role(

@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
-from reno.config.settings import GRPCIO, H2
+from reno.config.settings import GRPCIO
 
 STOP_TIMEOUT_S = 60.0
 UP = ("-m", "reno.cli.main", "up", "--ports", "0", "--json")
 MESH = ("--mesh", "--gateways", "2")
-EDGES = {"direct": (), "mesh": MESH, "mesh-h2": MESH}
-"""The ways in, with the options that make them: the doors themselves, or Envoy in front of them; the devices' door over grpcio, or over h2."""
+EDGES = {"direct": (), "mesh": MESH, "mesh-grpcio": MESH}
+"""The ways in, with the options that make them: the doors themselves, or Envoy in front of them; behind it they are h2's unless they are told to be grpcio's."""
 
 
 @dataclass
@@ -168,9 +168,9 @@ def running_reno(
 ) -> Iterator[RunningReno]:
     """One for the session and each way in: leave it as you found it. Ends with a drain, which must be clean."""
     data_dir = tmp_path_factory.mktemp("reno") / "data"
-    transport = H2 if request.param.endswith(H2) else GRPCIO
-    doors = {"RENO_GATEWAY__TRANSPORT": transport, "RENO_INGESTION__TRANSPORT": transport}
-    with reno_in(data_dir, doors, EDGES[request.param]) as reno:
+    doors = ("RENO_GATEWAY__TRANSPORT", "RENO_INGESTION__TRANSPORT")
+    told = dict.fromkeys(doors, GRPCIO) if request.param.endswith(GRPCIO) else {}
+    with reno_in(data_dir, told, EDGES[request.param]) as reno:
         yield reno
 
 

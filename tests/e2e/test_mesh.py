@@ -28,7 +28,7 @@ from tests.faults.calls import Metadata
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
-through_the_mesh = pytest.mark.parametrize("running_reno", ["mesh", "mesh-h2"], indirect=True)
+through_the_mesh = pytest.mark.parametrize("running_reno", ["mesh", "mesh-grpcio"], indirect=True)
 
 WAIT_S = 30
 SECONDS = 8

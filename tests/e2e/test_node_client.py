@@ -3,11 +3,13 @@
 import json
 import shutil
 import uuid
+from pathlib import Path
 
 import pytest
 
+from reno.config.settings import H2
 from tests.clients.go_tools import ROOT, run
-from tests.e2e.running import RunningReno
+from tests.e2e.running import RunningReno, reno_in
 
 # Its modules are fetched first.
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -15,10 +17,24 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 INVALID_ARGUMENT, CANCELLED, DEADLINE_EXCEEDED = 3, 1, 4
 
 
-async def test_a_node_program_publishes_subscribes_and_pulls(running_reno: RunningReno) -> None:
+@pytest.fixture(autouse=True)
+def need_node() -> None:
     if shutil.which("npm") is None:
         pytest.skip("Node.js is missing: apt-get install nodejs npm")
-    where = (str(ROOT / "protos"), running_reno.ingestion, running_reno.devices)
+
+
+async def test_a_node_program_calls_everything(running_reno: RunningReno) -> None:
+    await check(running_reno)
+
+
+async def test_it_does_so_without_envoy_on_the_thin_transport(tmp_path: Path) -> None:
+    doors = ("RENO_GATEWAY__TRANSPORT", "RENO_INGESTION__TRANSPORT")
+    with reno_in(tmp_path / "data", dict.fromkeys(doors, H2)) as reno:
+        await check(reno)
+
+
+async def check(reno: RunningReno) -> None:
+    where = (str(ROOT / "protos"), reno.ingestion, reno.devices)
     ended = await run(ROOT / "scripts" / "node-client", *where, f"m-{uuid.uuid4()}")
     assert ended.code == 0, ended.stderr
     said = json.loads(ended.stdout)

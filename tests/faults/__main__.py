@@ -27,7 +27,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if options.jobs > 1:
         sys.exit(_beside_each_other(options))
-    shape = replace(SHAPES[options.shape], mutant=options.mutant, transport=options.transport)
+    shape = replace(SHAPES[options.shape], mutant=options.mutant)
+    if options.transport:
+        shape = replace(shape, transport=options.transport)
     made_of = shape.name if shape.transport == GRPCIO else f"{shape.name}-{shape.transport}"
     has_failed = False
     with _cassandra(shape.has_cassandra) as node:
@@ -117,7 +119,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--mix", default=",".join(STRIKES), help="STRIKE[=WEIGHT],...")
     parser.add_argument("--kills", type=int, default=0, help="at least, in each run")
     parser.add_argument("--faults", default="", help="instead: STRIKE:TARGET[+TARGET],...")
-    parser.add_argument("--transport", choices=(GRPCIO, H2), default=GRPCIO, help="of both doors")
+    parser.add_argument(
+        "--transport",
+        choices=(GRPCIO, H2),
+        default="",
+        help="of both doors; h2 behind Envoy, else grpcio",
+    )
     parser.add_argument("--mutant", default="", help="a wrong product of tests/faults/mutants.py")
     parser.add_argument("--results", type=Path, default=Path("build/faults"))
     parser.add_argument("--rest", action="store_true", help="only seeds without a result")

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from reno.config.settings import GRPCIO
+from reno.config.settings import GRPCIO, H2
 from tests.faults.disks import Kind, mountable
 
 
@@ -27,7 +27,7 @@ class Shape:
     """The log's servers sync before they confirm."""
     max_bytes_low: int = 256 << 10
     transport: str = GRPCIO
-    """Of the devices' door."""
+    """Of both doors."""
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -37,8 +37,16 @@ SHAPES = {
         Shape(),
         Shape("cassandra", processors=2, has_cassandra=True),
         Shape("nats3", log_servers=3),
-        Shape("mesh", doors=2, has_mesh=True),
-        Shape("fleet", doors=2, processors=2, log_servers=3, has_cassandra=True, has_mesh=True),
+        Shape("mesh", doors=2, has_mesh=True, transport=H2),
+        Shape(
+            "fleet",
+            doors=2,
+            processors=2,
+            log_servers=3,
+            has_cassandra=True,
+            has_mesh=True,
+            transport=H2,
+        ),
     )
 }
 

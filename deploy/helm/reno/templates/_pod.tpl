@@ -37,6 +37,10 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- end -}}
 {{- $presence := printf "%s-presence-headless" .Release.Name -}}
 {{- $_ := set $told "presence.replicas" (list (printf "%s:7412" $presence) | toJson) -}}
+{{- if .Values.envoy.enabled -}}
+{{- $_ := set $told "gateway.transport" "h2" -}}
+{{- $_ := set $told "ingestion.transport" "h2" -}}
+{{- end -}}
 {{- if .Values.telemetry.otlpEndpoint -}}
 {{- $_ := set $told "telemetry.otlp_endpoint" (printf "http://%s" .Values.telemetry.otlpEndpoint) -}}
 {{- end -}}

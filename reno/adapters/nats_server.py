@@ -88,6 +88,16 @@ async def trouble(monitor_url: str, timeout_s: float = 1.0) -> str:
     return "" if answer.get("status") == "ok" else str(answer.get("error", ""))
 
 
+async def metadata(monitor_url: str, timeout_s: float = 1.0) -> dict[str, dict[str, str]]:
+    """What its creators wrote beside each stream, by the stream's name; none where the server does not answer."""
+    answer = await _get(f"{monitor_url}/jsz?accounts=true&streams=true&config=true", timeout_s)
+    return {
+        stream["name"]: stream.get("config", {}).get("metadata") or {}
+        for account in answer.get("account_details", ())
+        for stream in account.get("stream_detail", ())
+    }
+
+
 async def is_synced(monitor_url: str, timeout_s: float = 1.0) -> bool:
     """The server syncs every write before it confirms; False where it does not say so or does not answer."""
     return await says_synced(monitor_url, timeout_s) is True

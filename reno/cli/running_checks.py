@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
@@ -12,6 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from reno.adapters import nats_server
 from reno.adapters.channels import open_channel
 from reno.adapters.inboxes import CASSANDRA, MOVING
+from reno.adapters.nats_names import TO_SHARDS_KEY, stream_of
 from reno.cli.cassandra_checks import cassandra
 from reno.cli.checks import Check, fail, ok, warn
 from reno.cli.up_files import running_state
@@ -126,7 +128,23 @@ async def log_server(url: str) -> Check:
     if trouble := await nats_server.trouble(url, ASK_TIMEOUT_S):
         advice = "make room on its disk where that is full; then it must be started again (`reno up` does so by itself)"
         return fail("nats", f"{url} says: {trouble}", advice)
-    return ok("nats", f"{url} is ready and syncs what it confirms")
+    return lanes(url, await nats_server.metadata(url, ASK_TIMEOUT_S))
+
+
+def lanes(url: str, streams: Mapping[str, Mapping[str, str]]) -> Check:
+    """What a sound server's streams say: a lane that is closed takes nothing."""
+    closed = {
+        lane.word: to_shards
+        for lane in LANES
+        if (to_shards := streams.get(stream_of(lane), {}).get(TO_SHARDS_KEY))
+    }
+    if not closed:
+        return ok("nats", f"{url} is ready and syncs what it confirms")
+    said = ", ".join(f"lane {word} is closed, to have {to} shards" for word, to in closed.items())
+    commands = " and ".join(
+        f"reno lane reshard {word} --shards {to}" for word, to in closed.items()
+    )
+    return fail("nats", f"{url}: {said}", f"where it was broken off, {commands} goes on")
 
 
 def clock(settings: Settings) -> Check:

@@ -11,6 +11,8 @@ from reno.adapters.nats_log_reader import NatsLogReader
 from reno.adapters.nats_log_writer import NatsLogWriter
 from reno.adapters.nats_names import stream_of
 from reno.adapters.nats_resharded_log import NatsReshardedLog
+from reno.cli.checks import Health
+from reno.cli.running_checks import log_server
 from reno.domain.priority import Priority
 from reno.ports import (
     LaneInfo,
@@ -163,4 +165,25 @@ async def test_nothing_comes_after_the_end(servers: NatsProcess | NatsCluster) -
         records = await taken(reader, shard, 1, await reader.lag(shard))
         assert set(sequences) <= {record.sequence for record in records}
     for connection in connections:
+        await connection.close()
+
+
+async def test_who_looks_at_the_server_sees_that_a_lane_is_closed(fresh_nats: NatsProcess) -> None:
+    settings = fresh_nats.settings()
+    connection = NatsConnection(settings, "looking")
+    await connection.connect()
+    try:
+        await NatsLogReader(connection, settings, 1 << 20).open_lane(LANE)
+        resharded = NatsReshardedLog(connection)
+        assert (await log_server(fresh_nats.monitor_url)).health is Health.OK
+        await resharded.close(LANE, 6)
+        check = await log_server(fresh_nats.monitor_url)
+        assert (check.health, check.found) == (
+            Health.FAIL,
+            f"{fresh_nats.monitor_url}: lane high is closed, to have 6 shards",
+        )
+        assert "reno lane reshard high --shards 6" in check.advice
+        await resharded.open(LANE, 6)
+        assert (await log_server(fresh_nats.monitor_url)).health is Health.OK
+    finally:
         await connection.close()

@@ -62,7 +62,11 @@ class Conversation:
     async def _read(self, requests: AsyncIterator[tuple[int, Batch]]) -> None:
         await self._slots.acquire()
         async for batch_id, batch in requests:
-            self._take(batch_id, batch)
+            try:
+                await self._door.turn(batch)
+            finally:
+                # It was read: also one that is told to read no further answers it.
+                self._take(batch_id, batch)
             await self._slots.acquire()
 
     def _take(self, batch_id: int, batch: Batch) -> None:

@@ -28,8 +28,12 @@ from reno.domain.priority import LANES, Priority
 from reno.domain.reason import Reason
 from reno.errors import CallerFault, Unavailable
 from reno.ports import LogAbsent, LogFull, LogUnconfirmed, LogWriter, Shard
+from reno.server.turns import Turns
 from reno.v1.event_pb2 import Event
 from reno.wire.envelope import seal_envelope
+
+LARGE_BATCH_EVENTS = 32
+"""Above it a batch is taken in a turn of the event loop of its own: one event of a high priority needs several turns, and must not wait for many floods' batches in each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +66,17 @@ class IngestionDoor:
         self._now_ns = now_ns
         self._now_s = now_s
         self._writers: dict[Shard, ShardWriter] = {}
+        self._turns = Turns(1)
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._is_draining = False
         self.is_open = False
         """Set by whoever knows whether the lanes can be written."""
+
+    async def turn(self, batch: Batch) -> None:
+        """Returns when it may be taken; whoever waits is let in in the order of the calls."""
+        if len(batch.events) > LARGE_BATCH_EVENTS:
+            await self._turns.take()
 
     def take(self, backend: Backend, batch: Batch, traceparent: str = "") -> Pending:
         """Never waits: batches are in the log's order as they were taken. Raises CallerFault (no event, too many, too large), Unavailable (NOT_READY, DRAINING); then nothing was taken."""

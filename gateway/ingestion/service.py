@@ -54,6 +54,7 @@ class IngestionService:
         """See IngestionService.PublishBatch."""
         self._door.check_open()
         batch = read_batch(request)
+        await self._door.turn(batch)
         pending = self._door.take(current_backend(), batch, current_call().traceparent)
         return batch_response(await pending.results())
 

@@ -20,6 +20,11 @@ def names_member(key: bytes) -> bool:
     return key.find(b"\0", 0, -1) >= 0
 
 
+def name_members(keys: Iterable[bytes]) -> bool:
+    """names_member of each."""
+    return -1 not in [key.find(b"\0", 0, -1) for key in keys]
+
+
 def shard_of(key: bytes, shards: int) -> int:
     """The shard of a member in a lane with so many shards."""
     return xxh3_64_intdigest(key) % shards

@@ -5,7 +5,7 @@ from itertools import compress
 
 from google.protobuf.message import DecodeError
 
-from reno.domain.member import IDENTITY_BYTES, names_member
+from reno.domain.member import IDENTITY_BYTES, name_members, names_member
 from reno.domain.position import MAX_EVENTS_PER_ENVELOPE
 from reno.v1.envelope_pb2 import Envelope, EnvelopeRows, Row
 from reno.v1.journal_pb2 import JournalEntry as JournalEntryProto
@@ -104,7 +104,7 @@ def unreadable_rows(payload: bytes, envelope: Envelope) -> dict[int, str]:
         are_rows = False
     else:
         are_rows = True
-    if are_rows and all(map(names_member, keys)):
+    if are_rows and name_members(keys):
         return {}
     return {
         index: why

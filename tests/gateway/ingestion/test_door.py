@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from gateway.ingestion.door import IngestionDoor
+from gateway.ingestion.door import LARGE_BATCH_EVENTS, IngestionDoor
 from gateway.ingestion.lanes import Lanes
 from gateway.ingestion.refusal import Refusal
 from gateway.ingestion.requests import Batch, batch_of
@@ -373,3 +373,27 @@ async def test_a_closed_lane_is_not_ready_and_others_go_on(
         publish(door, event(0)), publish(door, event(1, type="merging", merge_key="p"))
     )
     assert list(map(reasons, answers)) == [[Reason.NOT_READY], [None]]
+
+
+async def test_isolated_a_flood_of_large_batches_lets_a_small_one_in_between(
+    make_door: MakeDoor,
+) -> None:
+    door = make_door()
+    taken: list[int] = []
+
+    async def flood(number: int) -> None:
+        batch = batch_of([event(number * 1000 + n) for n in range(LARGE_BATCH_EVENTS + 1)])
+        await door.turn(batch)
+        taken.append(number)
+        await door.take(BACKEND, batch).results()
+
+    floods = [asyncio.create_task(flood(number)) for number in range(10)]
+    await asyncio.sleep(0)
+    assert len(taken) == 1
+    small = batch_of([event(1)])
+    await door.turn(small)
+    await asyncio.wait_for(door.take(BACKEND, small).results(), 10)
+    before = len(taken)
+    await asyncio.gather(*floods)
+    assert before < len(floods)
+    assert taken == list(range(10))

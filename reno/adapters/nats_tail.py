@@ -21,7 +21,8 @@ HEARTBEAT_S = 0.5
 SILENCE_S = 1.25
 """Two heartbeats and some: then the consumer is given up."""
 
-REQUEST_LIFE_S = 30.0
+REQUEST_LIFE_S = 5.0
+"""A reader whose server had been cut off from the others once got heartbeats and nothing else for as long as a request lived; a new one makes the server look."""
 MIN_BYTES = 4 * 1024 * 1024
 """Half of it must hold the largest message, or it would never be served."""
 

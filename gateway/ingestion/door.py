@@ -192,6 +192,7 @@ class IngestionDoor:
                 self._log,
                 self._lanes,
                 self._confirmations,
+                self._turns,
                 self._now_s,
             )
             task = asyncio.create_task(writer.run(), name=f"write {shard}")

@@ -16,10 +16,14 @@ from reno.config.settings import Settings
 from reno.domain.position import UNPLACED, position_of
 from reno.domain.reason import Reason
 from reno.ports import LogAbsent, LogFull, LogUnconfirmed, LogWriter, Shard
+from reno.server.turns import Turns
 from reno.telemetry import metrics
 from reno.wire.envelope import seal_envelope
 
 _log = structlog.get_logger("gateway.ingestion")
+
+LARGE_ENVELOPE_BYTES = 16 * 1024
+"""Above it an envelope is made in a turn of the event loop of its own: see door.LARGE_BATCH_EVENTS."""
 
 
 class ShardWriter:
@@ -32,13 +36,16 @@ class ShardWriter:
         log: LogWriter,
         lanes: Lanes,
         confirmations: Confirmations,
+        turns: Turns,
         now_s: Callable[[], float],
     ) -> None:
+        """`turns`: of the door's loop, for large envelopes."""
         door = settings.ingestion
         self._shard = shard
         self._log = log
         self._lanes = lanes
         self._confirmations = confirmations
+        self._turns = turns
         self._now_s = now_s
         self._linger_s = door.linger_s
         self._deadline_s = door.deadline_s
@@ -74,12 +81,14 @@ class ShardWriter:
             await self._work.wait()
             if self._linger_s:
                 await asyncio.sleep(self._linger_s)
-            while (load := self._next()) is not None:
+            while (load := await self._next()) is not None:
                 await self._commit(load)
             self._work.clear()
             self.idle.set()
 
-    def _next(self) -> Load | None:
+    async def _next(self) -> Load | None:
+        if self._group.waiting_bytes > LARGE_ENVELOPE_BYTES:
+            await self._turns.take()
         late = self._group.give_up(self._now_s() - self._deadline_s)
         if late is not None:
             late.refuse(self._refusal(Reason.NOT_READY))

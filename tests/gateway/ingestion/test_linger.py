@@ -11,6 +11,7 @@ from reno.config.lane_settings import LaneSettings, LanesSettings
 from reno.config.settings import Settings
 from reno.domain.priority import Priority
 from reno.ports import Shard
+from reno.server.turns import Turns
 from reno.wire.logged_row import logged_row
 
 ROW = logged_row(b"", b"\0anna", bytes(12), 0, 0, False, "")
@@ -25,7 +26,13 @@ async def envelopes_of(lane: Priority, batches: int) -> int:
     await lanes.read_again(lane)
     loop = asyncio.get_running_loop()
     writer = ShardWriter(
-        Shard(lane, 0, 1), SETTINGS.for_lane(lane), log, lanes, Confirmations(3), loop.time
+        Shard(lane, 0, 1),
+        SETTINGS.for_lane(lane),
+        log,
+        lanes,
+        Confirmations(3),
+        Turns(1),
+        loop.time,
     )
     running = asyncio.create_task(writer.run())
     for _ in range(batches):

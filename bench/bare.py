@@ -17,7 +17,7 @@ from typing import Any
 import grpc
 
 from bench.system import cpu_s_of
-from reno.config.settings import GRPCIO, H2
+from reno.config.transport import GRPCIO, H2
 from reno.server.http2.limits import Limits
 from reno.server.http2.server import Http2Server
 from reno.v1.event_pb2 import PRIORITY_HIGH

@@ -8,7 +8,7 @@ from bench.generator import generating
 from bench.scenarios.peak import under_load
 from bench.system import CATALOGUE, running
 from bench.watching import us_each
-from reno.config.settings import GRPCIO
+from reno.config.transport import GRPCIO
 
 SETTINGS: dict[str, str] = {}
 

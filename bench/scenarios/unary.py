@@ -6,7 +6,7 @@ from typing import Any, Self
 from bench.generator import generating
 from bench.system import CATALOGUE, running
 from bench.watching import Watching, us_each
-from reno.config.settings import GRPCIO
+from reno.config.transport import GRPCIO
 
 
 @dataclass(frozen=True)

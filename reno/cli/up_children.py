@@ -13,7 +13,8 @@ from reno.cli.fault import Fault
 from reno.cli.installation import ask_timeout_s
 from reno.cli.ports import HOST, MAX_GATEWAYS, PortPlan, as_environment
 from reno.cli.probes import GrpcProbe, HttpProbe, LogProbe, MeshProbe
-from reno.config.settings import H2, Settings
+from reno.config.settings import Settings
+from reno.config.transport import H2
 from reno.domain.priority import LANES
 
 NATS = "nats"

@@ -10,6 +10,7 @@ from reno.config.inbox_places import InboxPlace, parse_places
 from reno.config.lane_settings import LanesSettings
 from reno.config.mesh_settings import MeshSettings
 from reno.config.section import Address, Count, Seconds, Section
+from reno.config.transport import GRPCIO, Transport
 from reno.domain.priority import Priority
 from reno.domain.shard_set import ALL_SHARDS, SHARED, ShardSet, parse_shards
 
@@ -23,10 +24,6 @@ def _checked_shards(text: str) -> str:
     return SHARED if text == SHARED else str(parse_shards(text))
 
 
-GRPCIO = "grpcio"
-H2 = "h2"
-
-Transport = Annotated[str, Field(pattern=f"^({GRPCIO}|{H2})$")]
 Places = Annotated[str, AfterValidator(_checked_places)]
 Shards = Annotated[str, AfterValidator(_checked_shards)]
 

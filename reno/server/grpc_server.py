@@ -9,7 +9,8 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
-from reno.config.settings import GRPCIO, ServerSettings
+from reno.config.settings import ServerSettings
+from reno.config.transport import GRPCIO
 from reno.server.http2.limits import Limits
 from reno.server.http2.server import Http2Server
 from reno.server.identity import Identify

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reno.config.settings import GRPCIO, H2
+from reno.config.transport import GRPCIO, H2
 from tests.clients.contract_doors import ContractDoors, open_doors
 from tests.clients.go_tools import ROOT, built
 

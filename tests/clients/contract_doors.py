@@ -7,7 +7,8 @@ from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 
-from reno.config.settings import GRPCIO, ServerSettings
+from reno.config.settings import ServerSettings
+from reno.config.transport import GRPCIO
 from reno.errors import RenoError
 from reno.server.grpc_server import GrpcServer, Service
 from reno.server.identity import (

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from reno.config.settings import GRPCIO
+from reno.config.transport import GRPCIO
 
 STOP_TIMEOUT_S = 60.0
 UP = ("-m", "reno.cli.main", "up", "--ports", "0", "--json")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reno.config.settings import H2
+from reno.config.transport import H2
 from tests.clients.go_tools import ROOT, run
 from tests.e2e.running import RunningReno, reno_in
 

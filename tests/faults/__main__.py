@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from reno.config.settings import GRPCIO, H2
+from reno.config.transport import GRPCIO, H2
 from tests.faults.run import Plan, Result, run, weights
 from tests.faults.shapes import SHAPES
 from tests.faults.strikes import STRIKES

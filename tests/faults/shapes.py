@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from reno.config.settings import GRPCIO, H2
+from reno.config.transport import GRPCIO, H2
 from tests.faults.disks import Kind, mountable
 
 

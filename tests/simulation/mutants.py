@@ -203,7 +203,7 @@ MUTANTS = (
     Mutant(
         "expiry checked only at entry",
         "gateway.devices.outbox",
-        (("        if any(is_expired(", "        if False and any(is_expired("),),
+        (("        if is_expired(min(", "        if False and is_expired(min("),),
         from_seed=45,
     ),
     Mutant(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reno.config.settings import GRPCIO, H2
+from reno.config.transport import GRPCIO, H2
 from tests.gateway.devices import surroundings
 
 

@@ -9,7 +9,8 @@ import grpc
 
 from gateway.devices.role import GatewayRole
 from reno.adapters.memory_inbox import MemoryInbox
-from reno.config.settings import GRPCIO, GatewaySettings, ServerSettings, Settings
+from reno.config.settings import GatewaySettings, ServerSettings, Settings
+from reno.config.transport import GRPCIO
 from reno.domain.identity import Device
 from reno.domain.member import member_key, shard_of
 from reno.domain.position import position_of

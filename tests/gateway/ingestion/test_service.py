@@ -13,14 +13,8 @@ from grpc_status import rpc_status
 
 from gateway.ingestion.role import IngestionRole
 from gateway.ingestion.service import NAME
-from reno.config.settings import (
-    GRPCIO,
-    H2,
-    IngestionSettings,
-    LogSettings,
-    ServerSettings,
-    Settings,
-)
+from reno.config.settings import IngestionSettings, LogSettings, ServerSettings, Settings
+from reno.config.transport import GRPCIO, H2
 from reno.domain.position import position_of
 from reno.ports import LogFull, LogUnconfirmed
 from reno.v1 import ingestion_service_pb2 as contract

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reno.config.settings import GRPCIO, H2
+from reno.config.transport import GRPCIO, H2
 from tests.reno.server import door
 
 

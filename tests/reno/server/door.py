@@ -7,7 +7,8 @@ from typing import Any
 import grpc
 from google.rpc.status_pb2 import Status
 
-from reno.config.settings import GRPCIO, ServerSettings
+from reno.config.settings import ServerSettings
+from reno.config.transport import GRPCIO
 from reno.server.grpc_server import GrpcServer, Service
 from reno.server.identity import Call, Identify, backend_of, current_call
 from reno.v1 import ingestion_service_pb2 as pb

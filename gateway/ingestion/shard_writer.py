@@ -23,7 +23,7 @@ from reno.wire.envelope import seal_envelope
 _log = structlog.get_logger("gateway.ingestion")
 
 LARGE_ENVELOPE_BYTES = 16 * 1024
-"""Above it an envelope is made in a turn of the event loop of its own: see door.LARGE_BATCH_EVENTS."""
+"""Above it an envelope waits for its turn: see door.LARGE_A_TURN."""
 
 
 class ShardWriter:

@@ -1,7 +1,11 @@
 """A deadline on a clock that is moved by hand: it goes off when it should, whatever it was before, and with one timer at most."""
 
 import asyncio
+import random
+from collections.abc import Callable
 
+import pytest
+import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,3 +68,24 @@ def test_an_alarm_rings_or_its_moment_comes_and_a_ring_is_kept() -> None:
         assert kernel.next_timer_s() is None
     assert waiting.done()
     assert heard == [(0.0, True), (4.0, True), (7.0, True), (25.0, False)]
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_alarms_on_real_loops_with_moments_that_come_at_once(run: Callable[..., int]) -> None:
+    async def wait() -> int:
+        loop = asyncio.get_running_loop()
+        alarm, woken = Alarm(), 0
+        while woken < 500:
+            ends_s = loop.time() + random.uniform(-0.0002, 0.002)
+            if random.random() < 0.5:
+                loop.call_soon(alarm.ring)
+            rang = await alarm.wait_until(ends_s)
+            assert rang or loop.time() >= ends_s
+            woken += 1
+        alarm.close()
+        return woken
+
+    async def together() -> int:
+        return sum(await asyncio.gather(*(wait() for _ in range(10))))
+
+    assert run(together()) == 5000

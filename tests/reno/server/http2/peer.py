@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import grpc
 from h2.config import H2Configuration
@@ -162,9 +162,8 @@ class Peer:
         self._writer.write(more)
 
     def _reader_transport(self) -> asyncio.ReadTransport:
-        transport = self._writer.transport
-        assert isinstance(transport, asyncio.ReadTransport)
-        return transport
+        # A socket's; uvloop's is no asyncio.ReadTransport by name.
+        return cast(asyncio.ReadTransport, self._writer.transport)
 
     def close(self) -> None:
         """As if the machine was gone."""

@@ -18,8 +18,6 @@ NOTIFICATIONS_FIELD_NUMBER = 1
 CURSOR_FIELD_NUMBER = 2
 """Of SubscribeResponse and of PullResponse (a test holds them together)."""
 
-_CURSOR = varint(CURSOR_FIELD_NUMBER << 3 | 2)
-
 REMEMBERED_ACTIONS = 4096
 """That are kept serialised: the catalogue gives few."""
 
@@ -54,9 +52,8 @@ def render_notification(
 
 def render_answer(notifications: Iterable[bytes], cursor: str, rest: Message | None) -> bytes:
     """A serialised SubscribeResponse or PullResponse: `rest` is everything but notifications and cursor, None: nothing."""
-    written = cursor.encode()
     told = repeated(NOTIFICATIONS_FIELD_NUMBER, notifications)
-    told += _CURSOR + varint(len(written)) + written
+    told += repeated(CURSOR_FIELD_NUMBER, [cursor.encode()])
     return told if rest is None else told + rest.SerializeToString()
 
 

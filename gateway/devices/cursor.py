@@ -1,9 +1,7 @@
 """The cursor: where a device stands in every lane, when that was written, and whose it is. One string for push and pull."""
 
-import base64
 import binascii
 import struct
-from binascii import b2a_base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -26,7 +24,8 @@ FROM_LATEST = -2
 _VERSION = 1
 _LAYOUT = struct.Struct(">BHIQqqq")
 _CHECKSUM = struct.Struct(">I")
-_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_TO_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_FROM_URL_SAFE = bytes.maketrans(b"-_", b"+/")
 _LENGTH = _LAYOUT.size + _CHECKSUM.size
 
 
@@ -75,8 +74,7 @@ class Cursor:
 def seal_cursor(issued_at_ms: int, owner: int, positions: Iterable[int]) -> str:
     """What a cursor is written as: URL-safe, without padding. `positions`: in the order of LANES. One goes with every frame."""
     body = _LAYOUT.pack(_VERSION, issued_at_ms >> 32, issued_at_ms & 0xFFFFFFFF, owner, *positions)
-    sealed = b2a_base64(body + _CHECKSUM.pack(crc32(body)), newline=False)
-    return sealed.translate(_URL_SAFE, b"=").decode()
+    return _encode(body + _CHECKSUM.pack(crc32(body))).decode()
 
 
 def highest(one: Mapping[Priority, int], other: Mapping[Priority, int]) -> dict[Priority, int]:
@@ -84,14 +82,19 @@ def highest(one: Mapping[Priority, int], other: Mapping[Priority, int]) -> dict[
     return {lane: max(one.get(lane, 0), other.get(lane, 0)) for lane in LANES}
 
 
+def _encode(sealed: bytes) -> bytes:
+    return binascii.b2a_base64(sealed, newline=False).translate(_TO_URL_SAFE, b"=")
+
+
 def _decode(text: str) -> bytes:
     try:
         raw = text.encode("ascii")
-        sealed = base64.b64decode(raw + b"=" * (-len(raw) % 4), altchars=b"-_", validate=True)
+        padded = raw.translate(_FROM_URL_SAFE) + b"=" * (-len(raw) % 4)
+        sealed = binascii.a2b_base64(padded)
     except (UnicodeEncodeError, binascii.Error) as error:
         raise _malformed() from error
-    # Base64 leaves bits of the last character unused, and pads: only what seal() writes is ours.
-    if base64.urlsafe_b64encode(sealed).rstrip(b"=") != raw:
+    # Base64 skips foreign characters, pads, and leaves bits of the last one unused: only what seal() writes is ours.
+    if _encode(sealed) != raw:
         raise _malformed()
     return sealed
 

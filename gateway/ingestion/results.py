@@ -1,4 +1,4 @@
-"""Results as the contract's messages. Pure."""
+"""Results as the bytes of the contract's answers. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,11 +7,25 @@ from gateway.ingestion.refusal import Refusal, to_contract
 from reno.domain.priority import LANES, Priority
 from reno.domain.reason import Reason
 from reno.v1 import ingestion_service_pb2 as contract
-from reno.wire.joining import varint
+from reno.wire.joining import repeated, varint
 
 _ACCEPTED = contract.PublishResult.STATUS_ACCEPTED
 _REFUSED = contract.PublishResult.STATUS_REFUSED
 _UNCERTAIN = contract.PublishResult.STATUS_UNCERTAIN
+
+_LOW_BITS = 14
+_LOW = tuple(bytes((low & 0x7F | 0x80, low >> 7 | 0x80)) for low in range(1 << _LOW_BITS))
+"""The first two bytes of a longer varint: what differs between the places of an envelope's rows."""
+
+_ACCEPTED_IN: Mapping[Priority | None, bytes] = {
+    lane: contract.PublishResult(
+        status=_ACCEPTED,
+        priority=int(lane),  # type: ignore[arg-type]  # same numbers
+    ).SerializeToString()
+    + varint(contract.PublishResult.POSITION_FIELD_NUMBER << 3)
+    for lane in LANES
+}
+"""A result up to its position."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +54,6 @@ def stream_refusal(batch_id: int, refusal: contract.Refusal) -> bytes:
     return contract.PublishStreamResponse(batch_id=batch_id, refusal=refusal).SerializeToString()
 
 
-_LOW_BITS = 14
-_LOW = tuple(bytes((low & 0x7F | 0x80, low >> 7 | 0x80)) for low in range(1 << _LOW_BITS))
-"""The first two bytes of a longer varint: what differs between the places of an envelope's rows."""
-
-
-_ACCEPTED_IN: Mapping[Priority | None, bytes] = {
-    lane: contract.PublishResult(
-        status=_ACCEPTED,
-        priority=int(lane),  # type: ignore[arg-type]  # same numbers
-    ).SerializeToString()
-    + varint(contract.PublishResult.POSITION_FIELD_NUMBER << 3)
-    for lane in LANES
-}
-"""A result up to its position."""
-
-
 def _joined(field_number: int, results: Results) -> bytes:
     tag = varint(field_number << 3 | 2)
     pieces: list[bytes] = []
@@ -71,7 +69,7 @@ def _joined(field_number: int, results: Results) -> bytes:
             pieces += before, _LOW[answer & len(_LOW) - 1], after
             continue
         if said is None or said[0] is not priority or said[1] is not answer:
-            refused = _with_length(tag, _refused(priority, answer, f"events[{index}]"))
+            refused = repeated(field_number, [_refused(priority, answer, f"events[{index}]")])
             # One answer serves all that a flooded lane refuses; what names a field names the event's index too.
             said = (priority, answer) if answer.field is None else None
         pieces.append(refused)
@@ -86,14 +84,9 @@ def _around(tag: bytes, priority: Priority | None, high: int) -> tuple[bytes, by
     return tag + varint(len(start) + 2 + len(after)) + start, after
 
 
-def _with_length(tag: bytes, result: contract.PublishResult) -> bytes:
-    serialised = result.SerializeToString()
-    return tag + varint(len(serialised)) + serialised
-
-
-def _refused(priority: Priority | None, refusal: Refusal, path: str) -> contract.PublishResult:
+def _refused(priority: Priority | None, refusal: Refusal, path: str) -> bytes:
     return contract.PublishResult(
         status=_UNCERTAIN if refusal.reason is Reason.UNCERTAIN else _REFUSED,
         priority=priority or 0,  # type: ignore[arg-type]  # same numbers
         refusal=to_contract(refusal, path),
-    )
+    ).SerializeToString()

@@ -38,7 +38,11 @@ class GatheredLookup:
             return located
         mine = set(member_keys)
         return Located(
-            {gateway: keys & mine for gateway, keys in located.by_gateway.items() if keys & mine}
+            {
+                gateway: shared
+                for gateway, keys in located.by_gateway.items()
+                if (shared := keys & mine)
+            }
         )
 
     async def _call(self, batch: _Batch, timeout_s: float) -> Located:

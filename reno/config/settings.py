@@ -141,7 +141,7 @@ class GatewaySettings(Section):
 
     listen: Address = "127.0.0.1:7401"
     transport: Transport = GRPCIO
-    """What speaks gRPC with devices: grpcio, or h2, which costs half the CPU and is for a door behind Envoy; `reno up --mesh` takes it where nothing is said."""
+    """What speaks gRPC with devices: grpcio, or h2, which costs about half the CPU a push and is for a door behind Envoy; `reno up --mesh` takes it where nothing is said."""
     listen_internal: Address = "127.0.0.1:7411"
     advertise: Address | None = None
     """host:port that processors reach listen_internal by; absent: listen_internal itself."""

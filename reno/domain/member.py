@@ -17,7 +17,7 @@ def member_key(tenant: str, member_id: str) -> bytes:
 
 def names_member(key: bytes) -> bool:
     """There is a member behind the tenant."""
-    return key.find(b"\0", 0, -1) >= 0
+    return name_members([key])
 
 
 def name_members(keys: Iterable[bytes]) -> bool:
@@ -27,7 +27,7 @@ def name_members(keys: Iterable[bytes]) -> bool:
 
 def shard_of(key: bytes, shards: int) -> int:
     """The shard of a member in a lane with so many shards."""
-    return xxh3_64_intdigest(key) % shards
+    return shards_of([key], shards)[0]
 
 
 def shards_of(keys: Iterable[bytes], shards: int) -> list[int]:

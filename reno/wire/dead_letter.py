@@ -81,6 +81,7 @@ def _id(letter: DeadLetter, shard: Shard) -> bytes:
 
 def _dead_event(index: int, logged: LoggedRow) -> DeadEvent:
     trouble = row_trouble(logged.row, logged.member_key)
+    # What has a trouble may still say whose it is.
     try:
         row = open_row(logged.row)
     except Unreadable:

@@ -16,6 +16,13 @@ def longest_row_bytes(max_envelope_bytes: int) -> int:
     return max_envelope_bytes - ENVELOPE_START_BYTES
 
 
+LARGE_ENVELOPE_BYTES = 16 * 1024
+"""What is larger has its turn (door.LARGE_A_TURN), and rests its shard behind it."""
+
+REST_RATIO = 4
+LONGEST_REST_S = 0.25
+"""An envelope costs door, log and processor 3 to 4 ms together, whatever is in it: the longer the log takes for one, the more should be in the next."""
+
 REOPEN_SHARE = 7 / 8
 """Of the limit: who has refused for want of room takes nothing more until only so much waits, or a flood would be let in row by row."""
 
@@ -37,9 +44,10 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The rows of one envelope, and how many of them belong to each ticket."""
+    """The rows of one envelope, their bytes, and how many of them belong to each ticket."""
 
     rows: Sequence[LoggedRow]
+    size_bytes: int
     shares: Sequence[tuple[Ticket, int]]
 
     def accept(self, places: Iterator[int]) -> None:
@@ -114,8 +122,13 @@ class GroupCommit:
             self._tickets.popleft()
         if not rows:
             return None
-        self.waiting_bytes -= _size_bytes(rows)
-        return Load(rows, shares)
+        return self._leaving(rows, shares)
+
+    def rest_s(self, load_bytes: int, took_s: float) -> float:
+        """How long to let more come in after an envelope of so many bytes that the log took so long for: 0 after a small one, and where nothing or a whole envelope waits."""
+        if load_bytes <= LARGE_ENVELOPE_BYTES or not 0 < self.waiting_bytes < self._max_bytes:
+            return 0.0
+        return min(REST_RATIO * took_s, LONGEST_REST_S)
 
     def rest_of(self, load: Load) -> Load | None:
         """What still waits of the batch that the load broke off in, no longer waiting; None when all of it went."""
@@ -124,8 +137,7 @@ class GroupCommit:
             return None
         self._tickets.popleft()
         rest = ticket.rows[ticket.taken :]
-        self.waiting_bytes -= _size_bytes(rest)
-        return Load(rest, [(ticket, len(rest))])
+        return self._leaving(rest, [(ticket, len(rest))])
 
     def give_up(self, arrived_before_s: float) -> Load | None:
         """What has waited since before then, no longer waiting; None when nothing has."""
@@ -136,9 +148,9 @@ class GroupCommit:
             rest = ticket.rows[ticket.taken :]
             rows += rest
             shares.append((ticket, len(rest)))
-        self.waiting_bytes -= _size_bytes(rows)
-        return Load(rows, shares) if rows else None
+        return self._leaving(rows, shares) if rows else None
 
-
-def _size_bytes(rows: Sequence[LoggedRow]) -> int:
-    return sum([row.size_bytes for row in rows])
+    def _leaving(self, rows: Sequence[LoggedRow], shares: Sequence[tuple[Ticket, int]]) -> Load:
+        load = Load(rows, sum([row.size_bytes for row in rows]), shares)
+        self.waiting_bytes -= load.size_bytes
+        return load

@@ -8,7 +8,7 @@ import structlog
 import uuid_utils
 
 from gateway.ingestion.attempts import Failure, pause_s, verdict_of
-from gateway.ingestion.committing import GroupCommit, Load, Ticket
+from gateway.ingestion.committing import LARGE_ENVELOPE_BYTES, GroupCommit, Load, Ticket
 from gateway.ingestion.confirmations import Confirmations
 from gateway.ingestion.lanes import Lanes
 from gateway.ingestion.refusal import Refusal
@@ -21,9 +21,6 @@ from reno.telemetry import metrics
 from reno.wire.envelope import seal_envelope
 
 _log = structlog.get_logger("gateway.ingestion")
-
-LARGE_ENVELOPE_BYTES = 16 * 1024
-"""Above it an envelope waits for its turn: see door.LARGE_A_TURN."""
 
 
 class ShardWriter:
@@ -82,7 +79,11 @@ class ShardWriter:
             if self._linger_s:
                 await asyncio.sleep(self._linger_s)
             while (load := await self._next()) is not None:
+                began_s = self._now_s()
                 await self._commit(load)
+                rest_s = self._group.rest_s(load.size_bytes, self._now_s() - began_s)
+                if rest_s:
+                    await asyncio.sleep(rest_s)
             self._work.clear()
             self.idle.set()
 

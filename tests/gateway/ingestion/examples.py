@@ -1,10 +1,18 @@
 """Events, callers and a catalogue to test with."""
 
+import asyncio
+from collections.abc import Callable
+
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from gateway.ingestion.door import IngestionDoor
+from gateway.ingestion.requests import batch_of
+from gateway.ingestion.results import Results
 from reno.catalogue.catalogue import parse
 from reno.domain.identity import Backend
 from reno.v1.event_pb2 import Event
+
+MakeDoor = Callable[..., IngestionDoor]
 
 NOW_MS = 1_790_000_000_123
 BACKEND = Backend("", "billing")
@@ -49,3 +57,7 @@ def event(number: int = 0, **fields: object) -> Event:
 
 def at(ms: int) -> Timestamp:
     return Timestamp(seconds=ms // 1000, nanos=ms % 1000 * 1_000_000)
+
+
+async def publish(door: IngestionDoor, *events: Event) -> Results:
+    return await asyncio.wait_for(door.take(BACKEND, batch_of(events)).results(), 10)

@@ -6,6 +6,8 @@ from collections import deque
 from reno.adapters.memory_log import MemoryLog
 from reno.domain.priority import LANES, Priority
 from reno.ports import LaneInfo, LogUnconfirmed, Shard
+from reno.v1.envelope_pb2 import Row
+from reno.wire.envelope import open_envelope
 
 
 class ScriptedLog(MemoryLog):
@@ -50,3 +52,10 @@ class ScriptedLog(MemoryLog):
             self.lost_answers -= 1
             raise LogUnconfirmed("the answer was lost")
         return sequence
+
+    def ids_by_envelope(self) -> list[list[str]]:
+        """As attempted."""
+        return [
+            [Row.FromString(row).event.id for row in open_envelope(payload).rows]
+            for _, payload, _, _ in self.attempts
+        ]

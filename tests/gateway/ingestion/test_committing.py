@@ -4,7 +4,15 @@ from itertools import count as counting
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.ingestion.committing import GroupCommit, Load, Ticket, longest_row_bytes
+from gateway.ingestion.committing import (
+    LARGE_ENVELOPE_BYTES,
+    LONGEST_REST_S,
+    REST_RATIO,
+    GroupCommit,
+    Load,
+    Ticket,
+    longest_row_bytes,
+)
 from gateway.ingestion.refusal import Refusal
 from reno.domain.reason import Reason
 from reno.wire.envelope import seal_envelope
@@ -146,3 +154,17 @@ def test_only_what_has_waited_too_long_is_given_up() -> None:
     assert list(last.rows) == [last_row]
     assert group.take() is None
     assert group.give_up(99) is None
+
+
+@given(st.integers(0, 1 << 20), st.floats(0, 10), st.integers(0, 1 << 20))
+def test_only_a_large_envelope_with_less_than_another_behind_it_rests(
+    load_bytes: int, took_s: float, waiting_bytes: int
+) -> None:
+    group = GroupCommit(
+        max_envelope_events=9, max_envelope_bytes=900 << 10, max_waiting_bytes=1 << 20
+    )
+    group.offer(Ticket([sized(waiting_bytes)] if waiting_bytes else [], 0, Backend([]).answer))
+    rest_s = group.rest_s(load_bytes, took_s)
+    assert 0 <= rest_s <= LONGEST_REST_S
+    rests = load_bytes > LARGE_ENVELOPE_BYTES and 0 < waiting_bytes < longest_row_bytes(900 << 10)
+    assert rest_s == (min(took_s * REST_RATIO, LONGEST_REST_S) if rests else 0)

@@ -1,81 +1,24 @@
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from gateway.ingestion.door import LARGE_A_TURN, LARGE_BATCH_EVENTS, IngestionDoor
-from gateway.ingestion.lanes import Lanes
 from gateway.ingestion.refusal import Refusal
 from gateway.ingestion.requests import Batch, batch_of
 from gateway.ingestion.results import Results
 from reno.config.lane_settings import LaneSettings, LanesSettings
-from reno.config.settings import IngestionSettings, LogSettings, Settings
 from reno.domain.position import UNPLACED, parts_of, position_of
 from reno.domain.priority import Priority
 from reno.domain.reason import Reason
 from reno.errors import CallerFault, RenoError, TryLater, Unavailable, WrongState
 from reno.ports import LogAbsent, LogFull, LogUnconfirmed
-from reno.v1.envelope_pb2 import Row
 from reno.v1.event_pb2 import Event
 from reno.wire.envelope import open_envelope
-from tests.gateway.ingestion.examples import BACKEND, CATALOGUE, NOW_MS, at, event
+from tests.gateway.ingestion.examples import BACKEND, NOW_MS, MakeDoor, at, event, publish
 from tests.gateway.ingestion.scripted_log import ScriptedLog
-
-MakeDoor = Callable[..., IngestionDoor]
-
-
-@pytest.fixture
-async def log() -> ScriptedLog:
-    log = ScriptedLog()
-    await log.open_lanes()
-    return log
-
-
-@pytest.fixture
-async def make_door(log: ScriptedLog) -> AsyncIterator[MakeDoor]:
-    lanes = Lanes(log)
-    assert await lanes.read_all()
-    doors: list[IngestionDoor] = []
-
-    def make(
-        now_s: Callable[[], float] = time.monotonic,
-        own: LanesSettings | None = None,
-        **limits: object,
-    ) -> IngestionDoor:
-        limits = {"deadline_s": 1.0, **limits}
-        settings = Settings(
-            lanes=own or LanesSettings(),
-            ingestion=IngestionSettings.model_validate(limits),
-            log=LogSettings(publish_timeout_s=0.1),
-        )
-        door = IngestionDoor(
-            settings, CATALOGUE, log, lanes, now_ns=lambda: NOW_MS * 1_000_000, now_s=now_s
-        )
-        door.is_open = True
-        doors.append(door)
-        return door
-
-    yield make
-    log.gate.set()
-    for door in doors:
-        await asyncio.wait_for(door.drain(), 10)
-
-
-async def publish(door: IngestionDoor, *events: Event) -> Results:
-    return await asyncio.wait_for(door.take(BACKEND, batch_of(events)).results(), 10)
 
 
 def reasons(results: Results) -> list[Reason | None]:
     return [each.reason if isinstance(each, Refusal) else None for each in results.answers]
-
-
-def logged(log: ScriptedLog) -> list[list[str]]:
-    """Ids by envelope, as attempted."""
-    return [
-        [Row.FromString(row).event.id for row in open_envelope(payload).rows]
-        for _, payload, _, _ in log.attempts
-    ]
 
 
 async def test_accepted_events_get_the_logs_positions(
@@ -86,7 +29,7 @@ async def test_accepted_events_get_the_logs_positions(
     assert results.priorities == [Priority.HIGH, Priority.MEDIUM, Priority.HIGH]
     assert results.answers == [position_of(0, 1, 0), position_of(0, 1, 0), position_of(0, 1, 1)]
     assert not results.refused
-    assert sorted(logged(log)) == [["e-0", "e-2"], ["e-1"]]
+    assert sorted(log.ids_by_envelope()) == [["e-0", "e-2"], ["e-1"]]
     assert log.attempts[0][2] == open_envelope(log.attempts[0][1]).id.hex()
 
 
@@ -105,7 +48,7 @@ async def test_what_arrives_meanwhile_is_the_next_envelope_in_order(
     await asyncio.sleep(0)
     log.gate.set()
     results = [await first, *[await each for each in others]]
-    assert logged(log) == [["e-0"], ["e-1", "e-2", "e-3", "e-4"], ["e-5", "e-6"]]
+    assert log.ids_by_envelope() == [["e-0"], ["e-1", "e-2", "e-3", "e-4"], ["e-5", "e-6"]]
     positions = [answer for each in results for answer in each.answers]
     assert [parts_of(int(place))[1:] for place in positions if isinstance(place, int)] == [
         (1, 0),
@@ -228,7 +171,7 @@ async def test_what_waited_as_long_as_the_deadline_is_told_that_nothing_was_stor
     assert reasons(await first) == [None]
     assert reasons(await second) == [Reason.NOT_READY]
     assert reasons(await third) == [None]
-    assert logged(log) == [["e-0"], ["e-2"]]
+    assert log.ids_by_envelope() == [["e-0"], ["e-2"]]
 
 
 async def test_a_caller_who_goes_away_takes_nobody_along(
@@ -244,7 +187,7 @@ async def test_a_caller_who_goes_away_takes_nobody_along(
     await asyncio.gather(gone, return_exceptions=True)
     log.gate.set()
     assert reasons(await stays) == [None]
-    assert logged(log) == [["e-0", "e-1"]]
+    assert log.ids_by_envelope() == [["e-0", "e-1"]]
 
 
 async def test_a_generation_that_rose_while_the_log_was_away_is_in_the_receipts(
@@ -373,27 +316,3 @@ async def test_a_closed_lane_is_not_ready_and_others_go_on(
         publish(door, event(0)), publish(door, event(1, type="merging", merge_key="p"))
     )
     assert list(map(reasons, answers)) == [[Reason.NOT_READY], [None]]
-
-
-async def test_isolated_a_flood_of_large_batches_lets_a_small_one_in_between(
-    make_door: MakeDoor,
-) -> None:
-    door = make_door()
-    taken: list[int] = []
-
-    async def flood(number: int) -> None:
-        batch = batch_of([event(number * 1000 + n) for n in range(LARGE_BATCH_EVENTS + 1)])
-        await door.turn(batch)
-        taken.append(number)
-        await door.take(BACKEND, batch).results()
-
-    floods = [asyncio.create_task(flood(number)) for number in range(20 * LARGE_A_TURN)]
-    await asyncio.sleep(0)
-    assert len(taken) == LARGE_A_TURN
-    small = batch_of([event(1)])
-    await door.turn(small)
-    await asyncio.wait_for(door.take(BACKEND, small).results(), 10)
-    before = len(taken)
-    await asyncio.gather(*floods)
-    assert before < len(floods)
-    assert taken == list(range(len(floods)))

@@ -15,7 +15,7 @@ help:
 	@echo "make deploy-check   the chart and the compose file, as far as this machine can"
 	@echo "make simulate   seeded histories against every promise: SEEDS=1000000 FROM=0"
 	@echo "make properties   session, lease table, gates, merge and cursor by drawn examples: EXAMPLES=1000000"
-	@echo "make faults  runs of faults: RUNS=20 SEED=1 SECONDS=60 RATE=500 KILLS=5 MIX=kill,freeze=2,... SHAPE=fleet JOBS=2 REST=1 TRANSPORT=h2     make mutants   wrong products, each to be caught     make controls   CONTROLS=power-loss"
+	@echo "make faults  runs of faults: RUNS=20 SEED=1 SECONDS=60 RATE=500 KILLS=5 MIX=kill,freeze=2,... SHAPE=fleet JOBS=2 REST=1 TRANSPORT=h2 CROWD=15000     make mutants   wrong products, each to be caught     make controls   CONTROLS=power-loss"
 	@echo "make bench   all scenarios and docs/benchmarks.md: SCENARIO=peak QUICK=1 SET=rate=300000     make profile ROLE=ingestion   where its time goes, SCENARIO=peak"
 	@echo "make regression   CPU of an event beside a reference loop"
 	@echo "make proto   generate from protos/    make lock    requirements.lock from pyproject.toml"
@@ -52,7 +52,7 @@ properties: setup
 	EXAMPLES=$(EXAMPLES) $(VENV)/python -m pytest -n 2 --timeout=0 -p tests.house.examples $$($(VENV)/python -m tests.house.examples)
 
 faults: setup
-	$(VENV)/python -m tests.faults --runs $(RUNS) --seed $(SEED) --minutes $(MINUTES) $(if $(SECONDS),--seconds $(SECONDS)) --rate $(RATE) --kills $(KILLS) --shape $(SHAPE) $(if $(MIX),--mix $(MIX)) --jobs $(JOBS) $(if $(RESULTS),--results $(RESULTS)) $(if $(REST),--rest) $(if $(TRANSPORT),--transport $(TRANSPORT))
+	$(VENV)/python -m tests.faults --runs $(RUNS) --seed $(SEED) --minutes $(MINUTES) $(if $(SECONDS),--seconds $(SECONDS)) --rate $(RATE) --kills $(KILLS) --shape $(SHAPE) $(if $(MIX),--mix $(MIX)) --jobs $(JOBS) $(if $(RESULTS),--results $(RESULTS)) $(if $(REST),--rest) $(if $(TRANSPORT),--transport $(TRANSPORT)) $(if $(CROWD),--crowd $(CROWD))
 
 mutants: setup
 	$(VENV)/python -m tests.simulation.catching

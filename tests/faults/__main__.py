@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from reno.config.transport import GRPCIO, H2
+from tests.faults.crowd import LOW_LOG_BYTES
 from tests.faults.run import Plan, Result, run, weights
 from tests.faults.shapes import SHAPES
 from tests.faults.strikes import STRIKES
@@ -30,6 +31,8 @@ def main() -> None:
     shape = replace(SHAPES[options.shape], mutant=options.mutant)
     if options.transport:
         shape = replace(shape, transport=options.transport)
+    if options.crowd:
+        shape = replace(shape, max_bytes_low=LOW_LOG_BYTES)
     made_of = shape.name if shape.transport == GRPCIO else f"{shape.name}-{shape.transport}"
     has_failed = False
     with _cassandra(shape.has_cassandra) as node:
@@ -45,6 +48,7 @@ def main() -> None:
                 options.kills,
                 options.faults.split(",") if options.faults else (),
                 shape=shape,
+                crowd=options.crowd,
             )
             place = Path(tempfile.mkdtemp(prefix="reno-faults-"))
             result = asyncio.run(run(plan, place / "run", node))
@@ -79,7 +83,7 @@ def _beside_each_other(options: argparse.Namespace) -> int:
 
 def _say(result: Result) -> None:
     print(
-        f"{result.plan.shape.name} seed {result.plan.seed}: {result.verdict} in {result.seconds:.0f} s (ready at {result.started_s}, attacked until {result.attacked_s}, settled at {result.settled_s}) {result.counts} {result.broken}",
+        f"{result.plan.shape.name} seed {result.plan.seed}: {result.verdict} in {result.seconds:.0f} s (ready at {result.started_s}, attacked until {result.attacked_s}, settled at {result.settled_s}) {result.counts} {result.crowd or ''} {result.broken}",
         flush=True,
     )
     left_out = [f"left out: {strike}: {why}" for strike, why in result.left_out.items()]
@@ -124,6 +128,9 @@ def _options() -> argparse.Namespace:
         choices=(GRPCIO, H2),
         default="",
         help="of both doors; h2 behind Envoy, else grpcio",
+    )
+    parser.add_argument(
+        "--crowd", type=int, default=0, help="events a second beside, for members without devices"
     )
     parser.add_argument("--mutant", default="", help="a wrong product of tests/faults/mutants.py")
     parser.add_argument("--results", type=Path, default=Path("build/faults"))

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from bench.system import CATALOGUE
 from reno.config.cassandra_settings import CassandraSettings
 from tests.e2e.many import Member, address
 from tests.faults.fail_points import PointFile
@@ -44,7 +45,7 @@ class Layout:
         self._proxies = ProxyThread()
         self.gateways = [f"gateway-{n}" for n in range(shape.gateways)]
         self.doors = numbered("ingestion", shape.doors)
-        (directory / "catalogue.toml").write_text(catalogue())
+        (directory / "catalogue.toml").write_text(f"{catalogue()}\n\n{CATALOGUE.read_text()}")
         self._plan()
 
     @property

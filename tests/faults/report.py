@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.faults.crowd import told_of
 from tests.faults.fail_points import POINTS
 from tests.faults.ground import CAPS_MIB
 from tests.faults.shapes import SHAPES, Shape
@@ -18,7 +19,7 @@ What happened when every role, the log's server and every way between them were 
 each acknowledgement and each notification; a checker that knows nothing else (`tests/faults/checker.py`) names every promise that the logs show to be broken.
 
 ```
-make faults RUNS=20 SEED=1       runs, one seed after the other; SECONDS=60 RATE=500 KILLS=5 MIX=kill,freeze=2,... SHAPE=fleet TRANSPORT=h2 each
+make faults RUNS=20 SEED=1       runs, one seed after the other; SECONDS=60 RATE=500 KILLS=5 MIX=kill,freeze=2,... SHAPE=fleet TRANSPORT=h2 CROWD=15000 each
 make faults RUNS=20 SEED=1 REST=1    those of them that have no result yet; JOBS=2 makes them two at a time
 make faults RUNS=20 RESULTS=build/recovery    runs that have the machine to themselves: recovery is told by them, where there are any
 make mutants                     runs of wrong products: each must be called wrong
@@ -121,7 +122,17 @@ def _runs(runs: Sequence[Mapping[str, Any]]) -> str:
         for run in runs
         if run["verdict"] != "PASS"
     ]
-    return "\n".join((table, "", _by_shape(runs), *(("", *bad) if bad else ())))
+    bad += [
+        f"- {_shape(run)} seed {run['plan']['seed']}: {run['verdict']}, {told_of(run['plan'], run['crowd'])}"
+        for run in runs
+        if run.get("crowd")
+    ]
+    builds = {run.get("build", "") for run in runs} - {""}
+    unknown = sum(not run.get("build") for run in runs)
+    made = (
+        f"Made on {len(builds)} builds{f', but for {unknown} of earlier ones' if unknown else ''}."
+    )
+    return "\n".join((table, "", _by_shape(runs), *(("", *bad) if bad else ()), "", made))
 
 
 def _by_shape(runs: Sequence[Mapping[str, Any]]) -> str:

@@ -6,14 +6,17 @@ import json
 import random
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bench.results import commit
 from tests.faults.checker import check
 from tests.faults.crashing import passings
+from tests.faults.crowd import Crowd
 from tests.faults.ground import Ground
 from tests.faults.layout import LOOK_S
 from tests.faults.population import CONDITIONS, Population
@@ -46,6 +49,8 @@ class Plan:
     faults: Sequence[str] = ()
     lasts_s: tuple[float, float] = LASTS_S
     owed_within_s: float = 120.0
+    crowd: int = 0
+    """Events a second that are published beside, for members whom nobody listens for."""
     shape: Shape = field(default_factory=Shape)
 
 
@@ -70,6 +75,7 @@ class Result:
     """`verdict`: PASS, FAIL or INVALID: what should have been shown was not, since a fault left no trace."""
 
     plan: Plan
+    build: str = field(default_factory=commit)
     verdict: str = "FAIL"
     why: list[str] = field(default_factory=list)
     seconds: float = 0.0
@@ -85,6 +91,8 @@ class Result:
     answers: dict[str, int] = field(default_factory=dict)
     passed: dict[str, int] = field(default_factory=dict)
     """How often each fail point was."""
+    crowd: dict[str, int] = field(default_factory=dict)
+    """What became of the events beside."""
     left_out: dict[str, str] = field(default_factory=dict)
     """Strikes that cannot be made here, and why."""
 
@@ -107,7 +115,8 @@ async def run(plan: Plan, directory: Path, node: CassandraNode | None = None) ->
         population = Population(ground, ops, str(plan.seed), plan.rate)
         await population.start()
         result.started_s = _since(began)
-        await _attack(plan, ground, population, result)
+        async with _crowded(plan, ground, result):
+            await _attack(plan, ground, population, result)
         tallies = population.tallies
         await population.wait(
             lambda: all(tallies()[word] for word in CONDITIONS.values()), CONDITIONS_WITHIN_S
@@ -128,6 +137,23 @@ async def run(plan: Plan, directory: Path, node: CassandraNode | None = None) ->
     result.seconds = _since(began)
     _judge(ops, result)
     return result
+
+
+@asynccontextmanager
+async def _crowded(plan: Plan, ground: Ground, result: Result) -> AsyncIterator[None]:
+    if not plan.crowd:
+        yield
+        return
+    crowd = Crowd(ground.place(ground.layout.door_link), plan.crowd)
+    publishing = asyncio.create_task(crowd.publish())
+    try:
+        yield
+    finally:
+        publishing.cancel()
+        await asyncio.wait({publishing})
+    result.crowd = dict(crowd.counts)
+    if not publishing.cancelled():
+        publishing.result()
 
 
 async def _attack(plan: Plan, ground: Ground, population: Population, result: Result) -> None:
@@ -219,6 +245,8 @@ def _judge(ops: Path, result: Result) -> None:
         result.broken = dict(verdict.broken)
         result.examples = verdict.examples
     invalid = [f"{f.strike}:{f.target} left no trace" for f in result.faults if not f.proof]
+    if result.plan.crowd and not result.crowd.get("accepted"):
+        invalid.append("no crowd")
     invalid += [f"no {name}" for name, count in result.conditions.items() if not count]
     if result.broken or result.why:
         result.verdict = "FAIL"

@@ -69,7 +69,8 @@ def load(overrides: Mapping[str, Any] | None = None) -> Settings:
         raise ConfigError("\n".join(_not_json() or [str(error)])) from error
     except (ValueError, OSError) as error:  # TOML that does not parse, is not UTF-8, cannot be read
         raise ConfigError(f"{config_file()}: {error}") from error
-    return Settings.model_validate(sourced.model_dump())
+    # Only what was said: some defaults depend on how a role is run.
+    return Settings.model_validate(sourced.model_dump(exclude_unset=True))
 
 
 def _line(fault: ErrorDetails) -> str:

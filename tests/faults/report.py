@@ -129,9 +129,8 @@ def _runs(runs: Sequence[Mapping[str, Any]]) -> str:
     ]
     builds = {run.get("build", "") for run in runs} - {""}
     unknown = sum(not run.get("build") for run in runs)
-    made = (
-        f"Made on {len(builds)} builds{f', but for {unknown} of earlier ones' if unknown else ''}."
-    )
+    older = f", and those of {unknown} runs before results named theirs" if unknown else ""
+    made = f"Builds: {len(builds)}{older}."
     return "\n".join((table, "", _by_shape(runs), *(("", *bad) if bad else ()), "", made))
 
 

@@ -13,6 +13,8 @@ from bench.system import cpu_s_of
 ROOT = Path(__file__).parent.parent
 BINARY = ROOT / "build" / "reno-load"
 LATE_S = 60.0
+ENVIRONMENT = {"GOGC": "400"}
+"""Of the process, beside what this one has."""
 
 
 class Generator:
@@ -54,13 +56,12 @@ class Generator:
 @contextmanager
 def generating(command: str, **options: object) -> Iterator[Generator]:
     """Runs it with `--option value`; killed at the end where it has not ended."""
-    arguments = [f"--{name.replace('_', '-')}={_text(value)}" for name, value in options.items()]
     process = subprocess.Popen(
-        [BINARY, command, *arguments],
+        command_line(command, **options),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"GOGC": "400"},
+        env=os.environ | ENVIRONMENT,
     )
     try:
         yield Generator(process)
@@ -68,6 +69,12 @@ def generating(command: str, **options: object) -> Iterator[Generator]:
         if process.poll() is None:
             process.kill()
         process.wait()
+
+
+def command_line(command: str, **options: object) -> list[str]:
+    """What runs it with `--option value`."""
+    said = (f"--{name.replace('_', '-')}={_text(value)}" for name, value in options.items())
+    return [str(BINARY), command, *said]
 
 
 def _text(value: object) -> str:

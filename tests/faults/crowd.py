@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import json
+import os
 from asyncio.subprocess import DEVNULL, PIPE
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
-from bench.generator import BINARY, total
+from bench.generator import ENVIRONMENT, command_line, total
 
 ROUND_S = 5.0
 BROKEN_OFF = "rounds broken off"
@@ -25,20 +27,34 @@ def told_of(plan: Mapping[str, Any], counts: Mapping[str, int]) -> str:
     return f"beside it {plan['crowd']:,} events/s of a crowd: {counts.get('accepted', 0):,} accepted, {', '.join(rest)}"
 
 
+@asynccontextmanager
+async def crowded(door: str, events_per_s: int) -> AsyncIterator[Counter[str]]:
+    """What became of the events that are published meanwhile; none where there are none a second."""
+    crowd = Crowd(door, events_per_s)
+    publishing = asyncio.create_task(crowd.publish()) if events_per_s else None
+    try:
+        yield crowd.counts
+    finally:
+        if publishing is not None:
+            publishing.cancel()
+            await asyncio.wait({publishing})
+    if publishing is not None and not publishing.cancelled():
+        publishing.result()
+
+
 class Crowd:
     """`counts`: events accepted and refused, and rounds that a fault broke off, of whose events nothing is known."""
 
     def __init__(self, door: str, events_per_s: int) -> None:
         self.counts: Counter[str] = Counter()
-        self._command = (
-            str(BINARY),
+        self._command = command_line(
             "publish",
-            f"--address={door}",
-            f"--rate={events_per_s}",
-            f"--seconds={ROUND_S}",
-            f"--drain={ROUND_S}",
-            f"--first={FIRST_MEMBER}",
-            "--repeats=0.1",
+            address=door,
+            rate=events_per_s,
+            seconds=ROUND_S,
+            drain=ROUND_S,
+            first=FIRST_MEMBER,
+            repeats=0.1,
         )
 
     async def publish(self) -> None:
@@ -47,7 +63,9 @@ class Crowd:
             await self._round()
 
     async def _round(self) -> None:
-        process = await asyncio.create_subprocess_exec(*self._command, stdout=PIPE, stderr=DEVNULL)
+        process = await asyncio.create_subprocess_exec(
+            *self._command, stdout=PIPE, stderr=DEVNULL, env=os.environ | ENVIRONMENT
+        )
         try:
             said, _ = await process.communicate()
         finally:

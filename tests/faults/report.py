@@ -117,12 +117,12 @@ def _runs(runs: Sequence[Mapping[str, Any]]) -> str:
         ("any other promise broken", f"{_others(broken):,}"),
     ]
     table = _table(("", ""), rows)
-    bad = [
+    named = [
         f"- {_shape(run)} seed {run['plan']['seed']}: {run['verdict']}. {'; '.join((*run['why'], *_named(run['broken'])))}"
         for run in runs
         if run["verdict"] != "PASS"
     ]
-    bad += [
+    named += [
         f"- {_shape(run)} seed {run['plan']['seed']}: {run['verdict']}, {told_of(run['plan'], run['crowd'])}"
         for run in runs
         if run.get("crowd")
@@ -131,7 +131,7 @@ def _runs(runs: Sequence[Mapping[str, Any]]) -> str:
     unknown = sum(not run.get("build") for run in runs)
     older = f", and those of {unknown} runs before results named theirs" if unknown else ""
     made = f"Builds: {len(builds)}{older}."
-    return "\n".join((table, "", _by_shape(runs), *(("", *bad) if bad else ()), "", made))
+    return "\n".join((table, "", _by_shape(runs), *(("", *named) if named else ()), "", made))
 
 
 def _by_shape(runs: Sequence[Mapping[str, Any]]) -> str:

@@ -6,8 +6,7 @@ import json
 import random
 import time
 import traceback
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 from bench.results import commit
 from tests.faults.checker import check
 from tests.faults.crashing import passings
-from tests.faults.crowd import Crowd
+from tests.faults.crowd import crowded
 from tests.faults.ground import Ground
 from tests.faults.layout import LOOK_S
 from tests.faults.population import CONDITIONS, Population
@@ -75,7 +74,6 @@ class Result:
     """`verdict`: PASS, FAIL or INVALID: what should have been shown was not, since a fault left no trace."""
 
     plan: Plan
-    build: str = field(default_factory=commit)
     verdict: str = "FAIL"
     why: list[str] = field(default_factory=list)
     seconds: float = 0.0
@@ -95,6 +93,8 @@ class Result:
     """What became of the events beside."""
     left_out: dict[str, str] = field(default_factory=dict)
     """Strikes that cannot be made here, and why."""
+    build: str = ""
+    """The commit it is of."""
 
     def as_json(self) -> str:
         return json.dumps(asdict(self), indent=1)
@@ -104,7 +104,8 @@ async def run(plan: Plan, directory: Path, node: CassandraNode | None = None) ->
     """Never raises: what went wrong is in the result. `node`: a running Cassandra for shapes that have one."""
     struck = {fault.partition(":")[0] for fault in plan.faults} or weights(plan.mix).keys()
     shape, left_out = fitted(plan.shape, struck)
-    ground, result = Ground(directory, shape, node), Result(plan, left_out=left_out)
+    ground = Ground(directory, shape, node)
+    result = Result(plan, left_out=left_out, build=commit())
     began = time.monotonic()
     ops = directory / "ops"
     population: Population | None = None
@@ -115,8 +116,9 @@ async def run(plan: Plan, directory: Path, node: CassandraNode | None = None) ->
         population = Population(ground, ops, str(plan.seed), plan.rate)
         await population.start()
         result.started_s = _since(began)
-        async with _crowded(plan, ground, result):
+        async with crowded(ground.place(ground.layout.door_link), plan.crowd) as counts:
             await _attack(plan, ground, population, result)
+        result.crowd = dict(counts)
         tallies = population.tallies
         await population.wait(
             lambda: all(tallies()[word] for word in CONDITIONS.values()), CONDITIONS_WITHIN_S
@@ -137,23 +139,6 @@ async def run(plan: Plan, directory: Path, node: CassandraNode | None = None) ->
     result.seconds = _since(began)
     _judge(ops, result)
     return result
-
-
-@asynccontextmanager
-async def _crowded(plan: Plan, ground: Ground, result: Result) -> AsyncIterator[None]:
-    if not plan.crowd:
-        yield
-        return
-    crowd = Crowd(ground.place(ground.layout.door_link), plan.crowd)
-    publishing = asyncio.create_task(crowd.publish())
-    try:
-        yield
-    finally:
-        publishing.cancel()
-        await asyncio.wait({publishing})
-    result.crowd = dict(crowd.counts)
-    if not publishing.cancelled():
-        publishing.result()
 
 
 async def _attack(plan: Plan, ground: Ground, population: Population, result: Result) -> None:

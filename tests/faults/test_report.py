@@ -5,16 +5,12 @@ from tests.faults.run import Fault, Plan, Result, read_result
 
 
 def test_the_page_adds_runs_up() -> None:
-    good = Result(
-        Plan(seed=3, seconds=60, crowd=9000),
-        "abc",
-        "PASS",
-        counts={"acknowledged": 1200, "received": 5000},
-    )
+    good = Result(Plan(seed=3, seconds=60, crowd=9000), "PASS", build="abc")
+    good.counts = {"acknowledged": 1200, "received": 5000}
     good.faults = [Fault("kill", "gateway-0", 1.0, "pid 1 to 2", ms) for ms in (100, 200, 900)]
     good.crowd = {"accepted": 500_000, "rounds broken off": 3}
     good.peak_mib = {"gateway-0": 80, "gateway-1": 90}
-    bad = Result(Plan(seed=4, seconds=60), "abd", "FAIL", ["gateway-0 took 300 MiB"])
+    bad = Result(Plan(seed=4, seconds=60), "FAIL", ["gateway-0 took 300 MiB"], build="abd")
     bad.broken = {"Durable: lost": 2}
     mutant = {
         "what": "a full log drops its oldest events",
@@ -52,7 +48,7 @@ def test_the_page_adds_runs_up() -> None:
 
 
 def test_recovery_is_told_by_runs_that_had_the_machine_to_themselves() -> None:
-    busy, alone = (Result(Plan(seed=seed, seconds=60), "abc", "PASS") for seed in (3, 4))
+    busy, alone = (Result(Plan(seed=seed, seconds=60), "PASS") for seed in (3, 4))
     busy.faults = [Fault("kill", "presence-0", 1.0, "pid 1 to 2", 9000)]
     alone.faults = [Fault("kill", "presence-0", 1.0, "pid 1 to 2", 300)]
     runs, undisturbed = [read_result(busy.as_json())], [read_result(alone.as_json())]

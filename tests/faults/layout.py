@@ -17,6 +17,9 @@ from tests.servers.proxy import ProxyThread, TcpProxy
 
 PROGRAM = "tests.faults.launcher"
 LOOK_S, SILENCE_S = 5.0, 5.0
+SLACK_S = LOOK_S * 1.2 + 9.0
+"""What a device is told is as old as a look's interval, as a process that stood still in between, and some."""
+
 PAGE_ROWS = 20
 """So few that a device which comes back is often cut off between two frames of what it missed."""
 

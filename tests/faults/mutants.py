@@ -162,7 +162,7 @@ def _expired_shown() -> None:
 def _current_unlooked() -> None:
     _swap(
         "gateway.devices.session:Session._is_caught_up",
-        lambda _was: lambda self: self._owes_caught_up,
+        lambda _was: lambda self: self._owes_caught_up and len(self._unbegun) < len(self.lanes),
     )
 
 
@@ -232,7 +232,9 @@ MUTANTS = {
         QUIET,
     ),
     "current-unlooked": Mutant(
-        "a device is told that it is current before its inbox was read", _current_unlooked, QUIET
+        "a device is told that it is current when its inbox was asked once",
+        _current_unlooked,
+        QUIET,
     ),
     "member-key-cut": Mutant(
         "a member's key is made of the first two characters", _member_key_cut, QUIET

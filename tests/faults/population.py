@@ -15,7 +15,7 @@ from tests.faults.device_log import DeviceLog, Habits
 from tests.faults.ground import Ground
 from tests.faults.layout import SILENCE_S
 from tests.faults.oplog import OpLog
-from tests.faults.readers import Puller, Subscriber
+from tests.faults.readers import LONG_AWAY, Puller, Subscriber
 from tests.faults.traffic import CLASSES, Choice, Sent, required
 
 LEAST_BATCH, BATCHES_PER_S = 20, 20
@@ -53,8 +53,9 @@ CONDITIONS = {
     "stalled devices let go": "STALLED",
     "sessions replaced": "REPLACED",
     "cursors acknowledged": "ACKNOWLEDGED",
+    "devices back after long": LONG_AWAY,
 }
-"""What a run has by its devices' habits, and the word by which their streams end then."""
+"""What a run has by its devices' habits, and the word by which it is counted."""
 
 
 class Population:

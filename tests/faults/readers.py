@@ -10,11 +10,15 @@ from reno.v1.notification_service_pb2 import AcknowledgeRequest, PullRequest, Su
 from reno.v1.notification_service_pb2_grpc import NotificationServiceStub
 from tests.faults.calls import FAILURES_THAT_PASS, connected
 from tests.faults.device_log import DeviceLog
+from tests.faults.layout import SLACK_S
 
 if TYPE_CHECKING:
     from reno.v1.notification_service_pb2_grpc import NotificationServiceAsyncStub
 
 TRY_AGAIN_S = 0.1
+LONG_AWAY = "LONG AWAY"
+"""Counted when a device comes back after more than SLACK_S: only to such a one may nothing be said too early."""
+
 REPLACED_S = 0.4
 """Before it replaces the one that has replaced it."""
 
@@ -53,12 +57,16 @@ class Subscriber:
                 self.log.ended(why)
                 await asyncio.sleep(REPLACED_S if why == "REPLACED" else TRY_AGAIN_S)
                 if self.log.habits.stays_s is not None:
-                    await self._pause(self.log.random.uniform(*self.log.habits.away_s))
+                    away_s = self.log.random.uniform(*self.log.habits.away_s)
+                    if await self._pause(away_s) and away_s > SLACK_S:
+                        self.log.tally.counts[LONG_AWAY] += 1
 
-    async def _pause(self, seconds: float) -> None:
+    async def _pause(self, seconds: float) -> bool:
+        """False: it was told to stay before they were over."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stays.wait()
+        return not self._stays.is_set()
 
     async def _listen(self, stub: "NotificationServiceAsyncStub", request: SubscribeRequest) -> str:
         """Why the stream ended."""

@@ -17,7 +17,7 @@ from tests.faults.checker import check
 from tests.faults.crashing import passings
 from tests.faults.crowd import crowded
 from tests.faults.ground import Ground
-from tests.faults.layout import LOOK_S
+from tests.faults.layout import SLACK_S
 from tests.faults.population import CONDITIONS, Population
 from tests.faults.shapes import Shape, fitted
 from tests.faults.strikes import STRIKES, targets
@@ -27,9 +27,6 @@ from tests.servers.cassandra import CassandraNode
 RECOVERS_WITHIN_S = 120.0
 CONDITIONS_WITHIN_S = 30.0
 LASTS_S = (1.5, 4.0)
-SLACK_MS = int((LOOK_S * 1.2 + LASTS_S[1] + 5.0) * 1000)
-"""A look is as old as its interval, and as a process that stood still in between."""
-
 BETWEEN_S = 0.5
 TWO_AT_ONCE = 0.5
 """Of chosen kills, how many are of two at the same moment."""
@@ -224,7 +221,7 @@ def _look(ground: Ground, population: Population, result: Result) -> None:
 
 def _judge(ops: Path, result: Result) -> None:
     if ops.exists():
-        (ops / "run.log").write_text("\n".join(plan_lines(SLACK_MS)) + "\n")
+        (ops / "run.log").write_text("\n".join(plan_lines(int(SLACK_S * 1000))) + "\n")
         verdict = check(ops)
         result.counts = dict(verdict.counts)
         result.broken = dict(verdict.broken)

@@ -30,15 +30,17 @@ def told_of(plan: Mapping[str, Any], counts: Mapping[str, int]) -> str:
 @asynccontextmanager
 async def crowded(door: str, events_per_s: int) -> AsyncIterator[Counter[str]]:
     """What became of the events that are published meanwhile; none where there are none a second."""
+    if not events_per_s:
+        yield Counter()
+        return
     crowd = Crowd(door, events_per_s)
-    publishing = asyncio.create_task(crowd.publish()) if events_per_s else None
+    publishing = asyncio.create_task(crowd.publish())
     try:
         yield crowd.counts
     finally:
-        if publishing is not None:
-            publishing.cancel()
-            await asyncio.wait({publishing})
-    if publishing is not None and not publishing.cancelled():
+        publishing.cancel()
+        await asyncio.wait({publishing})
+    if not publishing.cancelled():
         publishing.result()
 
 

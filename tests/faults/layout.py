@@ -17,8 +17,11 @@ from tests.servers.proxy import ProxyThread, TcpProxy
 
 PROGRAM = "tests.faults.launcher"
 LOOK_S, SILENCE_S = 5.0, 5.0
-SLACK_S = LOOK_S * 1.2 + 9.0
-"""What a device is told is as old as a look's interval, as a process that stood still in between, and some."""
+LASTS_S = (1.5, 4.0)
+"""How long a fault lasts, at least and at most."""
+
+SLACK_S = LOOK_S * 1.2 + LASTS_S[1] + 5.0
+"""A look is as old as its interval, and as a process that stood still in between."""
 
 PAGE_ROWS = 20
 """So few that a device which comes back is often cut off between two frames of what it missed."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 TRY_AGAIN_S = 0.1
 LONG_AWAY = "LONG AWAY"
-"""Counted when a device comes back after more than SLACK_S: only to such a one may nothing be said too early."""
+"""Counted when a device comes back after more than SLACK_S: only with such a one can the checker see that it was told too early that it is current."""
 
 REPLACED_S = 0.4
 """Before it replaces the one that has replaced it."""

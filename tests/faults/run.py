@@ -17,7 +17,7 @@ from tests.faults.checker import check
 from tests.faults.crashing import passings
 from tests.faults.crowd import crowded
 from tests.faults.ground import Ground
-from tests.faults.layout import SLACK_S
+from tests.faults.layout import LASTS_S, SLACK_S
 from tests.faults.population import CONDITIONS, Population
 from tests.faults.shapes import Shape, fitted
 from tests.faults.strikes import STRIKES, targets
@@ -26,7 +26,6 @@ from tests.servers.cassandra import CassandraNode
 
 RECOVERS_WITHIN_S = 120.0
 CONDITIONS_WITHIN_S = 30.0
-LASTS_S = (1.5, 4.0)
 BETWEEN_S = 0.5
 TWO_AT_ONCE = 0.5
 """Of chosen kills, how many are of two at the same moment."""

@@ -272,15 +272,17 @@ def _merged(
     since_ms: int,
     verdict: Verdict,
 ) -> None:
-    """What is missing was followed by a newer one of its scope, which counts what lies behind the cursor before it: what a page left out for a row of the next one is not counted there, and neither is what nobody saw and may lie before."""
+    """What is missing was followed by a newer one of its scope, which counts what lies behind the cursor before it: what a page left out for a row of the next one is not counted there, and neither is what nobody saw and may lie before. A lane that is to begin somewhere may begin as far as the reader had come."""
     seen: dict[str, tuple[int, int]] = {}
-    cursor = UNBEGUN
+    cursor, furthest = UNBEGUN, list(UNBEGUN)
     for step in reader.steps:
         if isinstance(step, Frame):
             for _via, an_id, _event, lane, _position, merged in step.rows:
                 if an_id not in seen:
-                    seen[an_id] = merged, cursor[lane]
+                    seen[an_id] = merged, cursor[lane] if cursor[lane] >= 0 else furthest[lane]
             cursor = step.cursor
+        elif step[0] == "O":
+            furthest = list(map(max, furthest, cursor))
     for (_lane, scope), found in scopes.items():
         missing: list[Event] = []
         for event in sorted(found, key=Event.place):

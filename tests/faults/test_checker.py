@@ -41,6 +41,7 @@ def got(number: int, via: str = "P", lane: int = 1, merged: int = 0, at: int = 0
 KEPT = f"K {NOW} 0"
 START = f"O {NOW} 0 start gateway-0"
 LATEST = f"O {NOW} 0 latest gateway-0"
+ACKNOWLEDGED = f"O {NOW} 0 ack gateway-0"
 RESUMED = f"O {NOW} 0 cursor gateway-0"
 ENDED = f"X {NOW} 0 UNAVAILABLE"
 SENT = (sent(1), sent(2), sent(3))
@@ -138,6 +139,13 @@ GOOD: dict[str, Logs] = {
     "merged into an uncertain one": {
         "b": (sent(1, scope="s"), sent(2, scope="s", kind="U", end="DEADLINE")),
         "tv": (START, frame(3, got(2, merged=1), cursor=200)),
+    },
+    "merged where a page left one out, gone on from what was acknowledged": {
+        "b": (sent(1, scope="s"), sent(2), sent(3, scope="s")),
+        "tv": (
+            START, frame(2.5, got(2), cursor=200), KEPT, ENDED, ACKNOWLEDGED, frame(2.8, cursor=-1),
+            frame(3, got(3), cursor=300),
+        ),
     },
     "only the latest": {"b": SENT, "tv": (LATEST, frame(2.5, flags="c"), frame(3, got(3)))},
     "a lane that has not begun yet": {

@@ -149,7 +149,10 @@ class Connection(asyncio.BufferedProtocol):
 
     def _judge(self, data: bytes) -> None:
         try:
-            for event in self._streams.receive_data(data):
+            events = self._streams.receive_data(data)
+            # Settings are acknowledged before anything is sent that they allow.
+            self._line.say()
+            for event in events:
                 if not self._line.has_ended:
                     self._handle(event)
         finally:

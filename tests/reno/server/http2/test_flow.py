@@ -8,6 +8,8 @@ import pytest
 from h2.errors import ErrorCodes
 from h2.events import (
     DataReceived,
+    ResponseReceived,
+    SettingsAcknowledged,
     StreamReset,
 )
 from h2.settings import SettingCodes
@@ -115,6 +117,20 @@ async def test_a_smaller_window_and_a_larger_one_in_the_midst_of_a_stream() -> N
             peer.say()
             await eventually(lambda written=written: writer.written >= written)  # type: ignore[misc]
             assert await settled(writer) == written
+
+
+async def test_a_setting_is_acknowledged_before_what_it_allows() -> None:
+    writer = Writer(995)
+    async with serving(stream=writer.stream) as server, connected(server, window=0) as peer:
+        stream_id = peer.ask("Stream")
+        await peer.until(ResponseReceived, stream_id)
+        await settled(writer)
+        peer.events.clear()
+        peer.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 1})
+        peer.say()
+        await peer.until(DataReceived, stream_id)
+        told = [type(event) for event in peer.events]
+        assert told.index(SettingsAcknowledged) < told.index(DataReceived)
 
 
 async def test_the_end_of_a_call_comes_after_the_half_message_before_it() -> None:

@@ -25,7 +25,7 @@ class Peak:
     online: int = 10_000
     connections: int = 100
     batch: int = 500
-    streams: int = 4
+    streams: int = 16
     repeats: float = 0.10
     stale: float = 0.05
 

@@ -1,10 +1,12 @@
-"""Group commit for one shard: rows wait while an envelope is under way and together become the next one. Pure."""
+"""Group commit for one shard: rows, serialised as they come, wait while an envelope is under way and together become the next one. Pure."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from gateway.ingestion.refusal import Refusal
+from reno.wire.bundle import Bundle, bundle_of
 from reno.wire.logged_row import LoggedRow
 
 ENVELOPE_START_BYTES = 64
@@ -31,22 +33,24 @@ Answer = Callable[[int, Iterator[int], Refusal | None], None]
 
 
 class Ticket:
-    """The rows of one batch for one shard. Every row is answered exactly once, in order, in runs."""
+    """The rows of one batch for one shard, in bundles that fit into an envelope each. Every row is answered exactly once, in order, in runs."""
 
-    __slots__ = ("answer", "arrived_s", "rows", "taken")
+    __slots__ = ("answer", "arrived_s", "bundles", "taken")
 
-    def __init__(self, rows: Sequence[LoggedRow], arrived_s: float, answer: Answer) -> None:
-        self.rows = rows
+    def __init__(self, bundles: Sequence[Bundle], arrived_s: float, answer: Answer) -> None:
+        self.bundles = bundles
         self.arrived_s = arrived_s
         self.answer = answer
         self.taken = 0
+        """Of the bundles."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The rows of one envelope, their bytes, and how many of them belong to each ticket."""
+    """What goes into one envelope, its events and bytes, and how many of the events belong to each ticket."""
 
-    rows: Sequence[LoggedRow]
+    bundles: Sequence[Bundle]
+    events: int
     size_bytes: int
     shares: Sequence[tuple[Ticket, int]]
 
@@ -81,48 +85,42 @@ class GroupCommit:
             self._has_refused = False
         return self._has_refused
 
-    def offer(self, ticket: Ticket) -> int:
-        """How many of the ticket's rows are taken, from the front: nothing after a row without room overtakes it. The rest is the caller's to answer."""
+    def offer(self, rows: Sequence[LoggedRow], arrived_s: float, answer: Answer) -> int:
+        """How many of a batch's rows are taken, from the front: nothing after a row without room overtakes it. The rest is the caller's to answer."""
         if self.is_shut:
             return 0
-        taken = 0
-        waiting_bytes = self.waiting_bytes
-        for row in ticket.rows:
-            if waiting_bytes + row.size_bytes > self._max_waiting_bytes:
-                ticket.rows = ticket.rows[:taken]
-                self._has_refused = True
-                break
-            waiting_bytes += row.size_bytes
-            taken += 1
-        self.waiting_bytes = waiting_bytes
-        if taken:
+        taken = _fitting(rows, self._max_waiting_bytes - self.waiting_bytes)
+        if taken < len(rows):
+            self._has_refused = True
+            rows = rows[:taken]
+        if rows:
+            ticket = Ticket(self._bundled(rows), arrived_s, answer)
+            self.waiting_bytes += sum([bundle.size_bytes for bundle in ticket.bundles])
             self._tickets.append(ticket)
         return taken
 
     def take(self) -> Load | None:
-        """The next envelope's rows, as many as fit; None when nothing waits."""
-        rows: list[LoggedRow] = []
+        """The next envelope's bundles, as many as fit; None when nothing waits."""
+        bundles: list[Bundle] = []
         shares: list[tuple[Ticket, int]] = []
-        room = self._max_bytes
-        while self._tickets and len(rows) < self._max_events:
+        events, room = self._max_events, self._max_bytes
+        while self._tickets:
             ticket = self._tickets[0]
-            before = ticket.taken
-            end = min(len(ticket.rows), before + self._max_events - len(rows))
-            at = before
-            while at < end and (size := ticket.rows[at].size_bytes) <= room:
-                room -= size
-                at += 1
-            if at == before:
-                break
-            rows += ticket.rows[before:at]
-            shares.append((ticket, at - before))
-            ticket.taken = at
-            if at < len(ticket.rows):
+            share = 0
+            for bundle in ticket.bundles[ticket.taken :]:
+                if bundle.events > events or bundle.size_bytes > room:
+                    break
+                events -= bundle.events
+                room -= bundle.size_bytes
+                share += bundle.events
+                ticket.taken += 1
+                bundles.append(bundle)
+            if share:
+                shares.append((ticket, share))
+            if ticket.taken < len(ticket.bundles):
                 break
             self._tickets.popleft()
-        if not rows:
-            return None
-        return self._leaving(rows, shares)
+        return self._leaving(bundles, shares) if bundles else None
 
     def rest_s(self, load_bytes: int, took_s: float) -> float:
         """How long to let more come in after an envelope of so many bytes that the log took so long for: 0 after a small one, and where nothing or a whole envelope waits."""
@@ -136,21 +134,44 @@ class GroupCommit:
         if not self._tickets or self._tickets[0] is not ticket:
             return None
         self._tickets.popleft()
-        rest = ticket.rows[ticket.taken :]
-        return self._leaving(rest, [(ticket, len(rest))])
+        rest = ticket.bundles[ticket.taken :]
+        return self._leaving(rest, [(ticket, _events(rest))])
 
     def give_up(self, arrived_before_s: float) -> Load | None:
         """What has waited since before then, no longer waiting; None when nothing has."""
-        rows: list[LoggedRow] = []
+        bundles: list[Bundle] = []
         shares: list[tuple[Ticket, int]] = []
         while self._tickets and self._tickets[0].arrived_s < arrived_before_s:
             ticket = self._tickets.popleft()
-            rest = ticket.rows[ticket.taken :]
-            rows += rest
-            shares.append((ticket, len(rest)))
-        return self._leaving(rows, shares) if rows else None
+            rest = ticket.bundles[ticket.taken :]
+            bundles += rest
+            shares.append((ticket, _events(rest)))
+        return self._leaving(bundles, shares) if bundles else None
 
-    def _leaving(self, rows: Sequence[LoggedRow], shares: Sequence[tuple[Ticket, int]]) -> Load:
-        load = Load(rows, sum([row.size_bytes for row in rows]), shares)
+    def _bundled(self, rows: Sequence[LoggedRow]) -> list[Bundle]:
+        """Each fits into an envelope."""
+        bundles: list[Bundle] = []
+        while rows:
+            end = max(1, _fitting(rows[: self._max_events], self._max_bytes))
+            bundles.append(bundle_of(rows[:end]))
+            rows = rows[end:]
+        return bundles
+
+    def _leaving(self, bundles: Sequence[Bundle], shares: Sequence[tuple[Ticket, int]]) -> Load:
+        load = Load(
+            bundles, _events(bundles), sum([bundle.size_bytes for bundle in bundles]), shares
+        )
         self.waiting_bytes -= load.size_bytes
         return load
+
+
+def _events(bundles: Sequence[Bundle]) -> int:
+    return sum([bundle.events for bundle in bundles])
+
+
+def _fitting(rows: Sequence[LoggedRow], room_bytes: int) -> int:
+    """How many of the rows, from the front, have room together."""
+    sizes_bytes = [row.size_bytes for row in rows]
+    if sum(sizes_bytes) <= room_bytes:
+        return len(rows)
+    return sum([until_bytes <= room_bytes for until_bytes in accumulate(sizes_bytes)])

@@ -11,7 +11,6 @@ import uuid_utils
 from gateway.ingestion.account import account_refusals, record_spans
 from gateway.ingestion.admission import Gatekeeper
 from gateway.ingestion.columns import columns_of
-from gateway.ingestion.committing import Ticket
 from gateway.ingestion.confirmations import Confirmations
 from gateway.ingestion.lanes import Lanes
 from gateway.ingestion.pending import Pending
@@ -30,7 +29,7 @@ from reno.errors import CallerFault, Unavailable
 from reno.ports import LogAbsent, LogFull, LogUnconfirmed, LogWriter, Shard
 from reno.server.turns import Turns
 from reno.v1.event_pb2 import Event
-from reno.wire.envelope import seal_envelope
+from reno.wire.envelope import seal_bundles
 
 LARGE_BATCH_EVENTS = 32
 LARGE_A_TURN = 4
@@ -104,9 +103,8 @@ class IngestionDoor:
             for number, part in parts.items():
                 if not part.rows:
                     continue
-                ticket = Ticket(part.rows, arrived_s, pending.answerer(part.indexes))
                 writer = self._writer(Shard(lane, number, shards[lane]))
-                taken = writer.offer(ticket)
+                taken = writer.offer(part.rows, arrived_s, pending.answerer(part.indexes))
                 if taken < len(part.indexes):
                     pending.refuse(part.indexes[taken:], writer.full)
 
@@ -163,7 +161,7 @@ class IngestionDoor:
         shard = Shard(lane, 0, self._lanes.of(lane).shards)
         try:
             await self._log.append(
-                shard, seal_envelope(envelope_id, []), envelope_id.hex(), timeout_s
+                shard, seal_bundles(envelope_id, []), envelope_id.hex(), timeout_s
             )
         except LogFull:
             return True

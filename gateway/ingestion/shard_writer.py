@@ -1,14 +1,14 @@
 """The shell around one shard's group commit: one envelope under way, the same bytes again until the log has decided."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count, repeat
 
 import structlog
 import uuid_utils
 
 from gateway.ingestion.attempts import Failure, pause_s, verdict_of
-from gateway.ingestion.committing import LARGE_ENVELOPE_BYTES, GroupCommit, Load, Ticket
+from gateway.ingestion.committing import LARGE_ENVELOPE_BYTES, Answer, GroupCommit, Load
 from gateway.ingestion.confirmations import Confirmations
 from gateway.ingestion.lanes import Lanes
 from gateway.ingestion.refusal import Refusal
@@ -18,7 +18,8 @@ from reno.domain.reason import Reason
 from reno.ports import LogAbsent, LogFull, LogUnconfirmed, LogWriter, Shard
 from reno.server.turns import Turns
 from reno.telemetry import metrics
-from reno.wire.envelope import seal_envelope
+from reno.wire.envelope import seal_bundles
+from reno.wire.logged_row import LoggedRow
 
 _log = structlog.get_logger("gateway.ingestion")
 
@@ -59,9 +60,9 @@ class ShardWriter:
         self.idle = asyncio.Event()
         self.idle.set()
 
-    def offer(self, ticket: Ticket) -> int:
+    def offer(self, rows: Sequence[LoggedRow], arrived_s: float, answer: Answer) -> int:
         """See GroupCommit.offer. Never waits."""
-        taken = self._group.offer(ticket)
+        taken = self._group.offer(rows, arrived_s, answer)
         if taken:
             self.idle.clear()
             self._work.set()
@@ -97,7 +98,7 @@ class ShardWriter:
 
     async def _commit(self, load: Load) -> None:
         envelope_id = uuid_utils.uuid7().bytes
-        payload = seal_envelope(envelope_id, load.rows)
+        payload = seal_bundles(envelope_id, load.bundles)
         sequence = await self._append(payload, envelope_id.hex())
         word = self._shard.priority.word
         if sequence is Reason.UNCERTAIN:
@@ -110,7 +111,7 @@ class ShardWriter:
                 priority=word,
                 shard=self._shard.number,
                 envelope=envelope_id.hex(),
-                events=len(load.rows),
+                events=load.events,
                 reason=sequence.name,
             )
             load.refuse(self._refusal(sequence))
@@ -122,7 +123,7 @@ class ShardWriter:
         is_sure = sequence != UNPLACED
         load.accept(count(position_of(generation, sequence, 0)) if is_sure else repeat(UNPLACED))
         metrics.envelopes.add(1, {"priority": word})
-        metrics.accepted.add(len(load.rows), {"priority": word})
+        metrics.accepted.add(load.events, {"priority": word})
 
     async def _append(self, payload: bytes, envelope_id: str) -> int | Reason:
         """The sequence; UNPLACED: it is stored, perhaps before what the log said last."""

@@ -11,7 +11,7 @@ from reno.server.role import run_role
 from reno.telemetry.export import exporting
 from reno.telemetry.logs import start_logging
 
-_GC_THRESHOLDS = (5_000, 10, 10)
+_GC_THRESHOLDS = (100_000, 10, 10)
 
 
 def serve(settings: Settings, role: str, priority: Priority | None) -> None:

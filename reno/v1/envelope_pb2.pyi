@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 @_typing.final
 class Envelope(_message.Message):
     """Envelope is one message of the log: many events of one priority and shard. Its payload in the log begins with a version byte. What a processor must know of each
-    row stands beside the rows, in columns of the same order: it does not look into them.
+    row stands beside the rows, in columns of the same order: it does not look into them. Written in runs: a column may go on behind another one, as protobuf allows.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

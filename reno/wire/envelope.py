@@ -1,7 +1,6 @@
 """Envelopes as the log carries them, rows as the inbox keeps them: each behind a version byte."""
 
 from collections.abc import Sequence
-from itertools import compress
 
 from google.protobuf.message import DecodeError
 
@@ -9,6 +8,7 @@ from reno.domain.member import IDENTITY_BYTES, name_members, names_member
 from reno.domain.position import MAX_EVENTS_PER_ENVELOPE
 from reno.v1.envelope_pb2 import Envelope, EnvelopeRows, Row
 from reno.v1.journal_pb2 import JournalEntry as JournalEntryProto
+from reno.wire.bundle import Bundle, bundle_of, seal
 from reno.wire.logged_row import LoggedRow, logged_row
 
 ENVELOPE_VERSION = b"\x02"
@@ -23,23 +23,12 @@ class Unreadable(Exception):
 
 def seal_envelope(envelope_id: bytes, logged: Sequence[LoggedRow]) -> bytes:
     """The payload of one log message."""
-    if not logged:
-        return ENVELOPE_VERSION + Envelope(id=envelope_id).SerializeToString()
-    rows, keys, identities, windows_ms, expire_at_ms, quiet, traceparents, _ = zip(
-        *logged, strict=True
-    )
-    indexes = range(len(logged))
-    envelope = Envelope(
-        id=envelope_id,
-        rows=rows,
-        member_keys=keys,
-        identities=b"".join(identities),
-        window_ms=windows_ms,
-        expires_at_ms=expire_at_ms,
-        quiet=compress(indexes, quiet),
-        traceparents=dict(compress(enumerate(traceparents), traceparents)),
-    )
-    return ENVELOPE_VERSION + envelope.SerializeToString(deterministic=True)
+    return seal_bundles(envelope_id, [bundle_of(logged)] if logged else [])
+
+
+def seal_bundles(envelope_id: bytes, bundles: Sequence[Bundle]) -> bytes:
+    """seal_envelope, of rows that are serialised already."""
+    return ENVELOPE_VERSION + seal(envelope_id, bundles)
 
 
 def open_envelope(payload: bytes) -> Envelope:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from reno.v1.envelope_pb2 import Row
 from reno.wire.joining import varint
 
-AROUND_BYTES = 48
+AROUND_BYTES = 52
 """What a row takes in an envelope besides itself, member key and trace context, at most."""
 
 _TIMES = Struct("<BqBq")

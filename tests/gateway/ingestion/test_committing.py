@@ -10,12 +10,11 @@ from gateway.ingestion.committing import (
     REST_RATIO,
     GroupCommit,
     Load,
-    Ticket,
     longest_row_bytes,
 )
 from gateway.ingestion.refusal import Refusal
 from reno.domain.reason import Reason
-from reno.wire.envelope import seal_envelope
+from reno.wire.envelope import logged_rows, open_envelope, seal_bundles
 from reno.wire.logged_row import LoggedRow, logged_row
 
 MAX_EVENTS, MAX_BYTES, MAX_WAITING = 5, 500, 1_200
@@ -26,8 +25,13 @@ def of(content: bytes) -> LoggedRow:
     return logged_row(content, b"\0m", bytes(12), 1 << 63, 1 << 50, True, "")
 
 
-def sized(size_bytes: int, content: bytes = b"") -> LoggedRow:
-    return of(content)._replace(size_bytes=size_bytes)
+def sized(size_bytes: int) -> LoggedRow:
+    return of(b"")._replace(size_bytes=size_bytes)
+
+
+def rows_of(load: Load) -> list[LoggedRow]:
+    """As a processor reads them."""
+    return logged_rows(open_envelope(seal_bundles(bytes(16), load.bundles)))
 
 
 LONGEST_CONTENT = longest_row_bytes(MAX_BYTES) - of(b"").size_bytes
@@ -70,14 +74,15 @@ def test_bounded_every_row_is_answered_once_in_order_and_no_limit_is_passed(
     def settle(load: Load | None, refusal: Refusal | None) -> None:
         if load is None:
             return
-        assert sum(count for _, count in load.shares) == len(load.rows)
+        rows = rows_of(load)
+        assert sum(count for _, count in load.shares) == load.events == len(rows)
         if refusal is not None:
             load.refuse(refusal)
             return
-        assert 0 < len(load.rows) <= MAX_EVENTS
-        assert len(seal_envelope(b"i" * 16, load.rows)) <= MAX_BYTES
+        assert 0 < load.events <= MAX_EVENTS
+        assert len(seal_bundles(b"i" * 16, load.bundles)) <= MAX_BYTES
         load.accept(counting(len(logged)))
-        logged.extend(load.rows)
+        logged.extend(rows)
 
     for now_s, (step, sizes) in enumerate(steps):
         if step == "offer":
@@ -88,7 +93,7 @@ def test_bounded_every_row_is_answered_once_in_order_and_no_limit_is_passed(
                 rows.append(of(content))
             backend = Backend(rows)
             backends.append(backend)
-            taken = group.offer(Ticket(rows, now_s, backend.answer))
+            taken = group.offer(rows, now_s, backend.answer)
             backend.rows = rows[:taken]
             assert group.waiting_bytes <= MAX_WAITING
         elif step == "take":
@@ -121,37 +126,37 @@ def test_bounded_every_row_is_answered_once_in_order_and_no_limit_is_passed(
 def test_nothing_overtakes_a_row_without_room() -> None:
     group = GroupCommit(max_envelope_events=9, max_envelope_bytes=999, max_waiting_bytes=10)
     backend = Backend([])
-    assert group.offer(Ticket([sized(6), sized(5), sized(1)], 0, backend.answer)) == 1
-    assert group.offer(Ticket([sized(5)], 0, backend.answer)) == 0
+    assert group.offer([sized(6), sized(5), sized(1)], 0, backend.answer) == 1
+    assert group.offer([sized(5)], 0, backend.answer) == 0
     assert group.waiting_bytes == 6
 
 
 def test_who_has_refused_is_shut_until_an_eighth_of_the_room_is_free() -> None:
     group = GroupCommit(max_envelope_events=1, max_envelope_bytes=999, max_waiting_bytes=80)
     backend = Backend([])
-    assert group.offer(Ticket([sized(5)] * 17, 0, backend.answer)) == 16
+    assert group.offer([sized(5)] * 17, 0, backend.answer) == 16
     for _ in range(2):
         assert group.is_shut
-        assert group.offer(Ticket([sized(1)], 0, backend.answer)) == 0
+        assert group.offer([sized(1)], 0, backend.answer) == 0
         assert group.take() is not None
     assert not group.is_shut
-    assert group.offer(Ticket([sized(1)], 0, backend.answer)) == 1
+    assert group.offer([sized(1)], 0, backend.answer) == 1
 
 
 def test_only_what_has_waited_too_long_is_given_up() -> None:
-    group = GroupCommit(max_envelope_events=1, max_envelope_bytes=999, max_waiting_bytes=99)
-    first_row, second_row, last_row = (sized(1, content) for content in (b"a", b"b", b"c"))
+    group = GroupCommit(max_envelope_events=1, max_envelope_bytes=999, max_waiting_bytes=999)
+    first_row, second_row, last_row = map(of, (b"a", b"b", b"c"))
     early, late = Backend([first_row, second_row]), Backend([last_row])
-    group.offer(Ticket(early.rows, 1, early.answer))
-    group.offer(Ticket(late.rows, 2, late.answer))
+    group.offer(early.rows, 1, early.answer)
+    group.offer(late.rows, 2, late.answer)
     first = group.take()
     assert first is not None
     given_up = group.give_up(2)
     assert given_up is not None
-    assert list(given_up.rows) == [second_row]
+    assert rows_of(given_up) == [second_row]
     last = group.take()
     assert last is not None
-    assert list(last.rows) == [last_row]
+    assert rows_of(last) == [last_row]
     assert group.take() is None
     assert group.give_up(99) is None
 
@@ -163,7 +168,7 @@ def test_only_a_large_envelope_with_less_than_another_behind_it_rests(
     group = GroupCommit(
         max_envelope_events=9, max_envelope_bytes=900 << 10, max_waiting_bytes=1 << 20
     )
-    group.offer(Ticket([sized(waiting_bytes)] if waiting_bytes else [], 0, Backend([]).answer))
+    group.offer([sized(waiting_bytes)] if waiting_bytes else [], 0, Backend([]).answer)
     rest_s = group.rest_s(load_bytes, took_s)
     assert 0 <= rest_s <= LONGEST_REST_S
     rests = load_bytes > LARGE_ENVELOPE_BYTES and 0 < waiting_bytes < longest_row_bytes(900 << 10)

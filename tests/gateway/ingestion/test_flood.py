@@ -27,7 +27,7 @@ async def test_isolated_a_flood_of_large_batches_lets_a_small_one_in_between(
     floods = [asyncio.create_task(flood(number)) for number in range(20 * LARGE_A_TURN)]
     await asyncio.sleep(0)
     assert len(taken) == LARGE_A_TURN
-    small = batch_of([event(1)])
+    small = batch_of([event(1, type="merging", merge_key="of another lane")])
     await door.turn(small)
     await asyncio.wait_for(door.take(BACKEND, small).results(), 10)
     before = len(taken)

@@ -2,7 +2,6 @@
 
 import asyncio
 
-from gateway.ingestion.committing import Ticket
 from gateway.ingestion.confirmations import Confirmations
 from gateway.ingestion.lanes import Lanes
 from gateway.ingestion.shard_writer import ShardWriter
@@ -36,7 +35,7 @@ async def envelopes_of(lane: Priority, batches: int) -> int:
     )
     running = asyncio.create_task(writer.run())
     for _ in range(batches):
-        assert writer.offer(Ticket([ROW], loop.time(), lambda *_answer: None)) == 1
+        assert writer.offer([ROW], loop.time(), lambda *_answer: None) == 1
         for _ in range(5):
             await asyncio.sleep(0)
     async with asyncio.timeout(10):

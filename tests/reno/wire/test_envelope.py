@@ -27,7 +27,7 @@ ENVELOPE_IDS = st.binary(min_size=ENVELOPE_ID_BYTES, max_size=ENVELOPE_ID_BYTES)
 BROKEN = b"\xff\xff\xff"
 
 
-_logged = st.builds(
+LOGGED_ROWS = st.builds(
     logged_row,
     st.binary(max_size=64),
     st.binary(max_size=20),
@@ -39,7 +39,7 @@ _logged = st.builds(
 )
 
 
-@given(ENVELOPE_IDS, st.lists(_logged, max_size=16))
+@given(ENVELOPE_IDS, st.lists(LOGGED_ROWS, max_size=16))
 def test_an_envelope_survives_a_round_trip(envelope_id: bytes, rows: list[LoggedRow]) -> None:
     payload = seal_envelope(envelope_id, rows)
     assert payload.startswith(ENVELOPE_VERSION)
@@ -49,7 +49,7 @@ def test_an_envelope_survives_a_round_trip(envelope_id: bytes, rows: list[Logged
     assert identities_of(envelope) == [row.identity for row in rows]
 
 
-@given(ENVELOPE_IDS, st.lists(_logged, max_size=4))
+@given(ENVELOPE_IDS, st.lists(LOGGED_ROWS, max_size=4))
 def test_the_same_envelope_has_the_same_bytes(envelope_id: bytes, rows: list[LoggedRow]) -> None:
     assert seal_envelope(envelope_id, rows) == seal_envelope(envelope_id, rows)
 

@@ -3,11 +3,14 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+from reno.config.transport import GRPCIO, H2
 from tests.faults.crowd import told_of
 from tests.faults.fail_points import POINTS
+from tests.faults.found import FOUND
 from tests.faults.ground import CAPS_MIB
 from tests.faults.shapes import SHAPES, Shape
 from tests.faults.strikes import STRIKES
@@ -41,27 +44,6 @@ UNTESTED = """
 - One Cassandra node: of three, `tests/e2e/test_fleet.py` kills one and two.
 - A crash inside nats-server, RocksDB or Cassandra: fail points are in our code, on each side of a call of theirs; kill -9 and power loss come whenever they come.
 - Everything runs on one machine: ways between are loopback through a proxy.
-"""
-
-FOUND = """
-## Found on the way
-
-What runs of the harness showed to be wrong in the product, and what was done; the seeds show it on the build of their time only.
-
-| found by | what was wrong | now |
-| --- | --- | --- |
-| nats3, seeds 3403 and 3406: the low lane stayed full for two minutes | when a connection to the log came back before anything fell silent, the reader went on and nothing of its shard might be purged any more | it reads again (`tests/reno/adapters/test_purging.py`) |
-| a rolling restart of three log servers under load | an envelope whose confirmation was lost was repeated by the door, and stored a second time by a server that had been started anew: its receipts named that place | such a receipt names none (0) |
-| short run, clock an hour ahead and back while a page was read | the page was dated by the clock before its reading, and showed what was expired by then | it is dated when what expired is dropped (`tests/gateway/devices/test_pull.py`) |
-| embedded, frozen owners: an event was seen at two places | two owners of a shard left holes in each other's windows | an owner looks at the journal before each batch |
-| embedded, clock an hour ahead | a page that was asked for before an event expired and made after it showed the event | expiry is judged when the page is made |
-| short runs that hung, unexplained for days | a cancellation that met the answer of a call of nats-py was lost before Python 3.12 | `reno/adapters/heeding.py`; `asyncio.wait_for` is banned from the product |
-| slow ways | a new connection had 100 ms for its first attempt | it has what its call has |
-| stalled devices | a stream whose first frame blocked could not be ended | it is ended beside its write (`tests/gateway/devices/test_endings.py`) |
-| power loss under the default `sync_interval` | processors ignored `log.require_synced` | they wait for a server that syncs |
-| herds | gRPC itself cancelled calls from 1,000 waiting on | `server.max_waiting_calls` |
-| herds | a gateway that was slow once had all its sessions of a shard read again | it is handed what it missed |
-| fleet, a cut between processors | processors that heard nobody took each other's shards | who hears nobody keeps what it has |
 """
 
 Table = Sequence[Mapping[str, Any]]
@@ -118,14 +100,9 @@ def _runs(runs: Sequence[Mapping[str, Any]]) -> str:
     ]
     table = _table(("", ""), rows)
     named = [
-        f"- {_shape(run)} seed {run['plan']['seed']}: {run['verdict']}. {'; '.join((*run['why'], *_named(run['broken'])))}"
+        f"- {_shape(run)} seed {run['plan']['seed']}: {run['verdict']}: {'; '.join(said)}"
         for run in runs
-        if run["verdict"] != "PASS"
-    ]
-    named += [
-        f"- {_shape(run)} seed {run['plan']['seed']}: {run['verdict']}, {told_of(run['plan'], run['crowd'])}"
-        for run in runs
-        if run.get("crowd")
+        if (said := [*run["why"], *_named(run["broken"]), *_crowd(run)])
     ]
     builds = {run.get("build", "") for run in runs} - {""}
     unknown = sum(not run.get("build") for run in runs)
@@ -136,12 +113,19 @@ def _runs(runs: Sequence[Mapping[str, Any]]) -> str:
 
 def _by_shape(runs: Sequence[Mapping[str, Any]]) -> str:
     rows = []
-    for name, shape in SHAPES.items():
-        of_shape = [run for run in runs if _shape(run) == name]
+    for name, transport in product(SHAPES, (GRPCIO, H2)):
+        of_shape = [
+            run
+            for run in runs
+            if (_shape(run), run["plan"]["shape"].get("transport", GRPCIO)) == (name, transport)
+        ]
+        if not of_shape:
+            continue
         faults = [fault for run in of_shape for fault in run["faults"]]
         rows.append(
             (
-                f"{name}: {_made_of(shape)}",
+                f"{name}: {_made_of(SHAPES[name])}",
+                transport,
                 f"{len(of_shape)}",
                 f"{sum(run['verdict'] == 'PASS' for run in of_shape)}",
                 f"{len(faults):,}",
@@ -149,12 +133,19 @@ def _by_shape(runs: Sequence[Mapping[str, Any]]) -> str:
                 f"{sum(run['counts'].get('acknowledged', 0) for run in of_shape):,}",
             )
         )
-    return _table(("shape", "runs", "passed", "faults", "kill -9", "events acknowledged"), rows)
+    return _table(
+        ("shape", "doors speak by", "runs", "passed", "faults", "kill -9", "events acknowledged"),
+        rows,
+    )
 
 
 def _shape(run: Mapping[str, Any]) -> str:
     name: str = run["plan"]["shape"]["name"]
     return name
+
+
+def _crowd(run: Mapping[str, Any]) -> Iterable[str]:
+    return [told_of(run["plan"], run["crowd"])] if run.get("crowd") else []
 
 
 def _made_of(shape: Shape) -> str:

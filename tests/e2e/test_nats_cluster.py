@@ -203,7 +203,7 @@ async def judge(said: Said, reader: NatsLogReader, first: int, connection: NatsC
     async with asyncio.timeout(30), aclosing(reading):  # type: ignore[type-var]
         async for batch in reading:
             kept += [record.payload for record in batch]
-            if kept[-1] == last:
+            if last in kept:
                 break
     assert len(kept) == len(set(kept))
     assert [each for each in said.stored if each not in kept] == [], "confirmed, but lost"

@@ -21,6 +21,7 @@ from cassandra.cluster import (  # type: ignore[import-untyped]
     ExecutionProfile,
     NoHostAvailable,
 )
+from cassandra.connection import ConnectionException  # type: ignore[import-untyped]
 from cassandra.policies import DCAwareRoundRobinPolicy  # type: ignore[import-untyped]
 
 from reno.adapters.tls_files import client_context
@@ -210,7 +211,8 @@ def _connected(settings: CassandraSettings) -> Iterator[Any]:
             yield session
     except NoHostAvailable as error:
         raise Unavailable(Reason.NOT_READY, _unreached(settings, error.errors)) from error
-    except DriverException as error:
+    except (DriverException, ConnectionException) as error:
+        # The second, which is not one of the first: a node does not know the keyspace yet.
         raise Unavailable(Reason.NOT_READY, f"Cassandra: {error}") from error
     finally:
         cluster.shutdown()

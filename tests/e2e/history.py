@@ -38,6 +38,9 @@ class History:
 
     receipts: list[Receipt] = field(default_factory=list)
     published: set[str] = field(default_factory=set)
+    uncertain: set[str] = field(default_factory=set)
+    """Of an attempt nobody knows what became: it may be stored before what a receipt names."""
+
     received: dict[str, list[Arrival]] = field(default_factory=lambda: defaultdict(list))
     pulled: dict[str, list[Arrival]] = field(default_factory=lambda: defaultdict(list))
 
@@ -54,8 +57,10 @@ class History:
 
     def _published(self) -> Iterator[str]:
         for one in self.receipts:
-            where = f"{one.position} {2 if one.clean else 0}"
-            yield f"A 1 1 {one.event_id} {one.member} lane.{one.priority} - - 0 {where}"
+            event = f"1 1 {one.event_id} {one.member} lane.{one.priority} - - 0"
+            if one.event_id in self.uncertain:
+                yield f"U {event} UNKNOWN"
+            yield f"A {event} {one.position} {2 if one.clean else 0}"
         unknown = self.published - {one.event_id for one in self.receipts}
         for arrivals in (*self.received.values(), *self.pulled.values()):
             for seen in arrivals:

@@ -66,3 +66,12 @@ def test_a_bad_history_is_caught(spoil: Callable[[History], None], promise: str)
     history = good()
     spoil(history)
     assert any(line.startswith(f"{promise}:") for line in history.broken_promises())
+
+
+def test_what_was_uncertain_first_may_lie_before_its_receipt() -> None:
+    history = History(published={"b-1"}, uncertain={"b-1"})
+    history.receipts.append(Receipt("b-1", "anna", 2, 8192, clean=False))
+    history.pulled["anna/audit"].append(Arrival("b-1", "anna", 2, 4096))
+    assert history.broken_promises() == []
+    history.uncertain.clear()
+    assert [line.partition(" b-1")[0] for line in history.broken_promises()] == ["Once: moved:"]

@@ -117,6 +117,7 @@ class Backend:
         except grpc.aio.AioRpcError as error:
             if error.code() not in FAILURES_THAT_PASS:
                 raise
+            self._history.uncertain.update(event.id for event in events)
             return [(event, 0) for event in events]
         left: list[tuple[Event, int]] = []
         for event, result in zip(events, answer.results, strict=True):
@@ -127,6 +128,8 @@ class Backend:
             else:
                 is_uncertain = result.status == PublishResult.STATUS_UNCERTAIN
                 assert is_uncertain or result.refusal.HasField("retry_after"), result
+                if is_uncertain:
+                    self._history.uncertain.add(event.id)
                 left.append((event, int(result.refusal.reason)))
         return left
 

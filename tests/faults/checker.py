@@ -319,14 +319,16 @@ def truthful(
         ],
         key=attrgetter("first_seen"),
     )
-    due = 0
+    due = looked = 0
     for frame in reader.frames:
+        # As long as it was under way, the look behind it is older. A gateway's clock that is ahead does not say how long: then it is no older than the frame before.
+        if (under_way_ms := frame.wall - frame.issued) >= -plan.slack_ms:
+            looked = frame.mono - max(0, under_way_ms)
         if "c" not in frame.flags:
             continue
         verdict.counts["caught up"] += 1
         rows = frame.rows_before + len(frame.rows)
-        # As long as it was under way, the look behind it is older.
-        before = frame.mono - max(0, frame.wall - frame.issued) - plan.slack_ms
+        before = looked - plan.slack_ms
         while due < len(stored) and stored[due].first_seen < before:
             event = stored[due]
             due += 1

@@ -17,6 +17,7 @@ What runs of the harness showed to be wrong in the product, and what was done; t
 | stalled devices | a stream whose first frame blocked could not be ended | it is ended beside its write (`tests/gateway/devices/test_endings.py`) |
 | power loss under the default `sync_interval` | processors ignored `log.require_synced` | they wait for a server that syncs |
 | embedded, seed 10119: merged-away | nothing: the checker counted what a reader from its acknowledgements had passed before its lane began | it takes such a lane to begin as far as the reader had come (`tests/faults/test_checker.py`) |
+| nats3 over h2, seed 12403: false-caught-up | nothing: a stalled device read a frame 20 s late, which a clock an hour ahead had dated, and the checker took it for fresh | such a frame is no older than the one before it (`tests/faults/test_checker.py`) |
 | herds | gRPC itself cancelled calls from 1,000 waiting on | `server.max_waiting_calls` |
 | herds | a gateway that was slow once had all its sessions of a shard read again | it is handed what it missed |
 | fleet, a cut between processors | processors that heard nobody took each other's shards | who hears nobody keeps what it has |

@@ -1,4 +1,4 @@
-"""The page of results: python -m tests.faults.report, from what `make faults`, `make mutants` and `make controls` left in build/."""
+"""The page of results: python -m tests.faults.report, from what `make faults`, `make mutants` and `make controls` left in build/, or was kept of them."""
 
 import json
 from collections import Counter, defaultdict
@@ -16,6 +16,8 @@ from tests.faults.shapes import SHAPES, Shape
 from tests.faults.strikes import STRIKES
 
 PAGE = Path("docs/faults.md")
+KEPT = Path("tests/faults/results")
+KINDS = ("faults", "mutants", "controls", "simulated-mutants", "recovery")
 HEAD = """# Under fire
 
 What happened when every role, the log's server and every way between them were attacked while backends published and devices listened. Every client writes down
@@ -27,13 +29,15 @@ make faults RUNS=20 SEED=1 REST=1    those of them that have no result yet; JOBS
 make faults RUNS=20 RESULTS=build/recovery    runs that have the machine to themselves: recovery is told by them, where there are any
 make mutants                     runs of wrong products: each must be called wrong
 make controls                    runs that must be called wrong, each beside one that must not
-make faults-page                 this page, from what all of them left in build/
+make faults-page                 this page: what they left in build/ takes its kind's place in tests/faults/results, the other kinds stay as they were kept
 ```
 
 A fault has to show that it bit (another pid, a fail point's word, a state of T, bytes held back, events refused, no space left, dead letters); where one leaves no trace, the run is INVALID and no pass.
 """
 OF_PROCESSES = {"kill", "freeze", "restart", "crash"}
 """Whose recovery is told by role."""
+
+LAST_MADE = "Of the last time that they were made, which may be a build before that of the runs."
 
 UNTESTED = """
 ## What this does not show
@@ -62,9 +66,9 @@ def page(
     parts += ["\n## Fail points\n", _fail_points(runs)]
     parts += ["\n## Conditions\n", _conditions(runs), "\n## Memory\n", _memory(runs)]
     if controls:
-        parts += ["\n## Negative controls\n", _controls(controls)]
+        parts += ["\n## Negative controls\n", f"{LAST_MADE}\n", _controls(controls)]
     if mutants:
-        parts += ["\n## Wrong products\n", "Under fire:\n", _mutants(mutants)]
+        parts += ["\n## Wrong products\n", f"{LAST_MADE}\n", "Under fire:\n", _mutants(mutants)]
     if simulated:
         parts += [
             "\nIn the simulation, where a mistake that shows in few histories begins near one that shows it:\n"
@@ -277,14 +281,31 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _read(directory: Path) -> list[dict[str, Any]]:
-    return [json.loads(path.read_text()) for path in sorted(directory.glob("*.json"))]
+def keep(made: Path, kept: Path) -> None:
+    """What was made, a line each, takes the place of what was kept; where nothing was made, that stays."""
+    files = sorted(made.glob("*.json"))
+    if not files:
+        return
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    lines = [json.dumps(json.loads(path.read_text()), separators=(",", ":")) for path in files]
+    kept.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def page_of(kept: Path) -> str:
+    """The page of what `kept` has, by kind; a kind that it has nothing of is left out."""
+    return page(*(_read(kept / f"{kind}.jsonl") for kind in KINDS))
+
+
+def _read(kept: Path) -> list[dict[str, Any]]:
+    lines = kept.read_text(encoding="utf-8").splitlines() if kept.exists() else []
+    return [json.loads(line) for line in lines]
 
 
 def main() -> None:
-    """Writes the page."""
-    left = ("faults", "mutants", "controls", "simulated-mutants", "recovery")
-    PAGE.write_text(page(*(_read(Path("build") / each) for each in left)), encoding="utf-8")
+    """Keeps what was made, and writes the page."""
+    for kind in KINDS:
+        keep(Path("build") / kind, KEPT / f"{kind}.jsonl")
+    PAGE.write_text(page_of(KEPT), encoding="utf-8")
 
 
 if __name__ == "__main__":

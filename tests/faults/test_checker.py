@@ -47,6 +47,9 @@ ENDED = f"X {NOW} 0 UNAVAILABLE"
 SENT = (sent(1), sent(2), sent(3))
 ALL = (START, frame(3, got(1), got(2), got(3), cursor=300, flags="c"), KEPT)
 
+AHEAD = f"F {NOW + 30_000} 30000 {NOW + 3_602_000} 0 0 0 c"
+"""Current, by a clock that is an hour ahead; when it was sent, nobody can say."""
+
 Logs = dict[str, tuple[str, ...]]
 
 
@@ -86,6 +89,11 @@ GOOD: dict[str, Logs] = {
         "b": SENT,
         "run": ("may FUTURE",),
         "tv": (*ALL, RESUMED, frame(4, got(1), got(2), got(3), cursor=300, gap="FUTURE 123 0")),
+    },
+    "current by a clock that was ahead, and read much later": {
+        "b": SENT,
+        "phone=anna/phone/phone": ALL,
+        "tv": (START, frame(2), AHEAD, frame(30, got(1), got(2), got(3), cursor=300)),
     },
     "an uncertain one, seen": {
         "b": (sent(1), sent(2, kind="U", end="UNCERTAIN"), sent(3)),
@@ -330,6 +338,14 @@ BAD: dict[str, tuple[Broken, Logs]] = {
             "b": SENT,
             "phone=anna/phone/phone": (START, frame(3, got(1), got(2), got(3))),
             "tv": (START, frame(20, got(1), got(2), flags="c"), frame(21, got(3))),
+        },
+    ),
+    "current without them behind a frame that was fresh, by a clock that was ahead": (
+        Broken.FALSE_CAUGHT_UP,
+        {
+            "b": SENT,
+            "phone=anna/phone/phone": ALL,
+            "tv": (START, frame(29), AHEAD, frame(30, got(1), got(2), got(3), cursor=300)),
         },
     ),
 }

@@ -1,6 +1,9 @@
 """The page says what the runs say, and what they do not show."""
 
-from tests.faults.report import page
+import json
+from pathlib import Path
+
+from tests.faults.report import keep, page
 from tests.faults.run import Fault, Plan, Result, read_result
 
 
@@ -56,3 +59,19 @@ def test_recovery_is_told_by_runs_that_had_the_machine_to_themselves() -> None:
     text = page(runs, [], undisturbed=undisturbed)
     assert "| kill presence | 1 | 300 | 300 |" in text
     assert "9,000" not in text
+
+
+def test_what_was_made_takes_the_place_of_what_was_kept_and_nothing_made_takes_none(
+    tmp_path: Path,
+) -> None:
+    made, kept = tmp_path / "made", tmp_path / "kept" / "faults.jsonl"
+    made.mkdir()
+    for seed in (2, 1):
+        (made / f"embedded-{seed}.json").write_text(json.dumps({"seed": seed}, indent=1))
+    keep(made, kept)
+    assert [json.loads(line) for line in kept.read_text().splitlines()] == [
+        {"seed": 1},
+        {"seed": 2},
+    ]
+    keep(tmp_path / "nothing", kept)
+    assert len(kept.read_text().splitlines()) == 2

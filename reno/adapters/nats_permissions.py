@@ -99,6 +99,7 @@ def _processor(lane: Priority) -> Permissions:
             f"$JS.API.STREAM.CREATE.{stream}",
             f"$JS.API.STREAM.UPDATE.{stream}",
             f"$JS.API.STREAM.PURGE.{stream}",
+            f"$JS.API.STREAM.MSG.GET.{stream}",
             f"$JS.API.CONSUMER.CREATE.{stream}.*.reno.events.{lane.word}.*.*",
             f"$JS.API.CONSUMER.MSG.NEXT.{stream}.*",
             f"$JS.API.STREAM.INFO.{DEAD_STREAM}",

@@ -12,6 +12,7 @@ from nats import errors as nats_errors
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.errors import NotFoundError
 
 from reno.adapters.nats_connection import NatsConnection
 from reno.adapters.nats_delivery import Broken, Ended, place_of, word_of
@@ -22,7 +23,9 @@ SILENCE_S = 1.25
 """Two heartbeats and some: then the consumer is given up."""
 
 REQUEST_LIFE_S = 5.0
-"""A reader whose server had been cut off from the others once got heartbeats and nothing else for as long as a request lived; a new one makes the server look."""
+LOOK_S = 1.0
+"""A consumer lives on one server. Where that server is behind the others it sends heartbeats and nothing else, half a minute and more after it was cut off: so a tail that gets no records
+asks the stream's leader this often whether there are any."""
 MIN_BYTES = 4 * 1024 * 1024
 """Half of it must hold the largest message, or it would never be served."""
 
@@ -66,6 +69,7 @@ class NatsTail:
         self._requests = 0
         self._wanted = 0
         self._delivered = 0
+        self._last_sequence = 0
 
     @property
     def is_sound(self) -> bool:
@@ -75,6 +79,7 @@ class NatsTail:
     async def open(self, from_sequence: int, read_through: int = 0) -> None:
         """Raises LogAbsent, LogShorter."""
         self._connected_for = self._connection.connected_for
+        self._last_sequence = max(from_sequence, 1) - 1
         jetstream = self._connection.jetstream
         info = await self._connection.ask(jetstream.stream_info(self._stream))
         if info.state.last_seq < read_through:
@@ -93,7 +98,7 @@ class NatsTail:
             name=self._consumer,
             filter_subject=self._subject,
             deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
-            opt_start_seq=max(from_sequence, 1),
+            opt_start_seq=self._last_sequence + 1,
             ack_policy=AckPolicy.NONE,
             mem_storage=True,
             num_replicas=1,
@@ -110,6 +115,9 @@ class NatsTail:
             raise
 
     async def _next_batch(self) -> list[LogRecord]:
+        now_s = asyncio.get_running_loop().time
+        look_at_s = now_s() + LOOK_S
+        was_behind = False
         while True:
             self._wake.clear()
             if self._connected_for != self._connection.connected_for:
@@ -119,11 +127,33 @@ class NatsTail:
             await self._request()
             if records:
                 return records
+            if now_s() >= look_at_s:
+                is_behind = await self._is_behind()
+                if is_behind and was_behind:
+                    raise TailBroken("its server is behind")
+                was_behind, look_at_s = is_behind, now_s() + LOOK_S
+                continue
             try:
                 async with asyncio.timeout(SILENCE_S):
                     await self._wake.wait()
             except TimeoutError as error:
                 raise TailBroken("silent") from error
+
+    async def _is_behind(self) -> bool:
+        """The stream's leader has a record after the last one that was handed out. False where it cannot be asked: then nothing is known."""
+        try:
+            return await self._connection.ask(self._has_more())
+        except LogAbsent:
+            return False
+
+    async def _has_more(self) -> bool:
+        try:
+            await self._connection.jetstream.get_msg(
+                self._stream, seq=self._last_sequence + 1, subject=self._subject, next=True
+            )
+        except NotFoundError:
+            return False
+        return True
 
     async def close(self) -> None:
         """The server forgets the consumer by itself."""
@@ -169,6 +199,7 @@ class NatsTail:
             raise TailBroken(f"lost between {self._delivered} and {place.delivered}")
         self._delivered = place.delivered
         self._wanted -= 1
+        self._last_sequence = place.sequence
         return LogRecord(place.sequence, place.timestamp_ms, message.data, self.reading)
 
     def _heed(self, headers: dict[str, str]) -> None:

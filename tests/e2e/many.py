@@ -41,6 +41,13 @@ def address() -> str:
     return f"127.0.0.1:{free_port()}"
 
 
+def heeds(pid: int, number: signal.Signals) -> bool:
+    """The process has a handler for the signal, as the kernel says it."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
+
+
 @dataclass
 class Member:
     """One process: `health` is where and by which service it says that it works."""
@@ -78,12 +85,20 @@ class Member:
                 await asyncio.sleep(0.1)
 
     async def stop(self) -> None:
-        """SIGTERM; raises AssertionError where its end was not clean."""
+        """SIGTERM; raises AssertionError where its end was not clean. A process that is still being started heeds no signal yet, so it is waited for."""
         process, self.process = self.process, None
         assert process is not None
+        await self._heeding(process, signal.SIGTERM)
         process.send_signal(signal.SIGTERM)
         code = await asyncio.to_thread(process.wait, STOP_TIMEOUT_S)
         assert code == 0, f"{self.name} ended with {code}:\n{self._end()}"
+
+    async def _heeding(self, process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while not heeds(process.pid, number):
+            assert process.poll() is None, f"{self.name} ended:\n{self._end()}"
+            assert time.monotonic() < deadline, f"{self.name} is not started:\n{self._end()}"
+            await asyncio.sleep(0.02)
 
     def kill(self) -> None:
         if self.process is not None:

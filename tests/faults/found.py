@@ -18,6 +18,8 @@ What runs of the harness showed to be wrong in the product, and what was done; t
 | power loss under the default `sync_interval` | processors ignored `log.require_synced` | they wait for a server that syncs |
 | embedded, seed 10119: merged-away | nothing: the checker counted what a reader from its acknowledgements had passed before its lane began | it takes such a lane to begin as far as the reader had come (`tests/faults/test_checker.py`) |
 | nats3 over h2, seed 12403: false-caught-up | nothing: a stalled device read a frame 20 s late, which a clock an hour ahead had dated, and the checker took it for fresh | such a frame is no older than the one before it (`tests/faults/test_checker.py`) |
+| mesh and embedded over grpcio, seeds 12304 and 12821: a role "ended with -15" | nothing: a rolling restart began a second after a kill, and ended a process that was not started yet | a process that is asked to end has a handler for it (`tests/e2e/test_member.py`) |
+| three log servers, the leader cut off and back, on a busy machine | a shard's reader was given a consumer on the server that was half a minute behind, and waited with it, heartbeats and all | a tail that gets nothing asks the leader, and begins another consumer (`tests/reno/adapters/test_nats_log.py`) |
 | herds | gRPC itself cancelled calls from 1,000 waiting on | `server.max_waiting_calls` |
 | herds | a gateway that was slow once had all its sessions of a shard read again | it is handed what it missed |
 | fleet, a cut between processors | processors that heard nobody took each other's shards | who hears nobody keeps what it has |

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from reno.adapters.nats_connection import NatsConnection
 from reno.adapters.nats_log_reader import NatsLogReader
 from reno.adapters.nats_log_writer import NatsLogWriter
-from reno.adapters.nats_names import DEAD_STREAM
+from reno.adapters.nats_names import DEAD_STREAM, stream_of
 from reno.adapters.nats_server import is_ready, is_synced
 from reno.config.settings import LogSettings
 from reno.domain.priority import Priority
@@ -212,6 +213,24 @@ async def test_large_messages_end_requests_by_bytes_and_none_is_missed(
         await append(writer, HIGH_0, b"%d" % index + b"." * (900 << 10), f"large-{index}")
     records = await taken(reader, HIGH_0, 1, 40)
     assert [each.sequence for each in records] == list(range(1, 41))
+
+
+async def test_a_reader_leaves_a_consumer_that_does_not_see_what_the_leader_has(
+    connection: NatsConnection, writer: NatsLogWriter, reader: NatsLogReader
+) -> None:
+    await reader.open_lane(Priority.HIGH)
+    await append(writer, HIGH_0, b"before")
+    reading = reader.read(HIGH_0, 1)
+    async with aclosing(reading):  # type: ignore[type-var]
+        assert [each.payload for each in await anext(reading)] == [b"before"]
+        stream = stream_of(Priority.HIGH)
+        (consumer,) = await connection.jetstream.consumers_info(stream)
+        # It goes on with its heartbeats, as one on a server that is behind.
+        until = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+        assert (await connection.jetstream.pause_consumer(stream, consumer.name, until)).paused
+        await append(writer, HIGH_0, b"after")
+        async with asyncio.timeout(PATIENCE_S):
+            assert (await anext(reading))[-1].payload == b"after"
 
 
 async def test_a_frozen_server_is_left_and_found_again(

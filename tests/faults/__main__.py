@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from bench.results import ROOT
 from reno.config.transport import GRPCIO, H2
 from tests.faults.crowd import LOW_LOG_BYTES
 from tests.faults.run import Plan, Result, run, weights
@@ -33,6 +34,7 @@ def main() -> None:
         shape = replace(shape, transport=options.transport)
     if options.crowd:
         shape = replace(shape, max_bytes_low=LOW_LOG_BYTES)
+        subprocess.run([ROOT / "scripts" / "build-load"], check=True)
     made_of = shape.name if shape.transport == GRPCIO else f"{shape.name}-{shape.transport}"
     has_failed = False
     with _cassandra(shape.has_cassandra) as node:

@@ -108,10 +108,8 @@ def _runs(runs: Sequence[Mapping[str, Any]]) -> str:
         for run in runs
         if (said := [*run["why"], *_named(run["broken"]), *_crowd(run)])
     ]
-    builds = {run.get("build", "") for run in runs} - {""}
-    unknown = sum(not run.get("build") for run in runs)
-    older = f", and those of {unknown} runs before results named theirs" if unknown else ""
-    made = f"Builds: {len(builds)}{older}."
+    builds = Counter(run.get("build", "") or "unnamed" for run in runs)
+    made = f"Runs of each build: {', '.join(f'{build[:7]} {count}' for build, count in builds.items())}."
     return "\n".join((table, "", _by_shape(runs), *(("", *named) if named else ()), "", made))
 
 

@@ -37,7 +37,7 @@ def test_the_page_adds_runs_up() -> None:
         "| lost | 2 |",
         "- embedded seed 4: FAIL: gateway-0 took 300 MiB; Durable: lost (2)",
         "- embedded seed 3: PASS: beside it 9,000 events/s of a crowd: 500,000 accepted, 0 refused, 0 not sent, 3 rounds broken off",
-        "Builds: 2.",
+        "Runs of each build: abc 1, abd 1.",
         "| kill gateway | 3 | 200 | 900 |",
         "| embedded: one door, one log server, one processor a lane, embedded inbox | grpcio | 2 | 1 | 4 | 3 | 1,200 |",
         "| crash processor-low | 1 | 700 | 700 |",

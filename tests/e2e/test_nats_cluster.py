@@ -198,13 +198,16 @@ async def judge(said: Said, reader: NatsLogReader, first: int, connection: NatsC
     writer = NatsLogWriter(connection)
     last = b"last-%d" % time.time_ns()
     await append_until_confirmed(writer, HIGH_1, last)
-    kept: list[bytes] = []
+    read: dict[int, bytes] = {}
     reading = reader.read(HIGH_1, first)
     async with asyncio.timeout(30), aclosing(reading):  # type: ignore[type-var]
         async for batch in reading:
-            kept += [record.payload for record in batch]
-            if last in kept:
+            # A reading that begins again shows what it has shown.
+            assert all(read.get(each.sequence, each.payload) == each.payload for each in batch)
+            read.update({record.sequence: record.payload for record in batch})
+            if last in read.values():
                 break
+    kept = list(read.values())
     assert len(kept) == len(set(kept))
     assert [each for each in said.stored if each not in kept] == [], "confirmed, but lost"
     assert [each for each in said.absent if each in kept] == [], "said to be absent, but stored"

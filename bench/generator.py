@@ -17,6 +17,11 @@ ENVIRONMENT = {"GOGC": "400"}
 """Of the process, beside what this one has."""
 
 
+def build() -> None:
+    """Of the binary; Go does nothing where it is newer than its source. Raises subprocess.CalledProcessError, also where Go is missing."""
+    subprocess.run([ROOT / "scripts" / "build-load"], check=True)
+
+
 class Generator:
     """One that runs."""
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import xxhash
 
+from bench import generator
 from bench.generator import generating
-from bench.results import ROOT
 from bench.system import CATALOGUE, running
 from bench.watching import Watching, us_each
 from reno.v1.event_pb2 import Event
@@ -83,7 +83,7 @@ def main() -> None:
     chosen = parser.parse_args()
     started_s = time.monotonic()
     try:
-        subprocess.run([ROOT / "scripts" / "build-load"], check=True)
+        generator.build()
         now = measured()
     except (OSError, RuntimeError, TimeoutError, subprocess.CalledProcessError) as error:
         print(f"not measured: {type(error).__name__}: {error}", file=sys.stderr)

@@ -8,13 +8,12 @@ Without a name all of them, one after the other. The load generator is built whe
 import argparse
 import json
 import os
-import subprocess
 import sys
 import time
 from dataclasses import asdict, fields, replace
 from typing import Any
 
-from bench import profiling, results
+from bench import generator, profiling, results
 from bench.scenarios.burst import Burst
 from bench.scenarios.connections import Connections
 from bench.scenarios.growth import Growth
@@ -66,7 +65,7 @@ def main() -> None:
     profiling.chosen += chosen.profile
     if unknown := set(chosen.scenarios) - SCENARIOS.keys():
         parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(SCENARIOS)}")
-    subprocess.run([results.ROOT / "scripts" / "build-load"], check=True)
+    generator.build()
     failed = []
     for name in chosen.scenarios or SCENARIOS:
         parameters = SCENARIOS[name]()

@@ -16,7 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from reno.cli.tether import tethered
 from reno.config.settings import LogSettings
-from tests.e2e.running import STOP_TIMEOUT_S
+from tests.e2e.running import STOP_TIMEOUT_S, wait_for
 from tests.servers.nats import free_port
 
 LANES = ("high", "medium", "low")
@@ -88,17 +88,15 @@ class Member:
         """SIGTERM; raises AssertionError where its end was not clean. A process that is still being started heeds no signal yet, so it is waited for."""
         process, self.process = self.process, None
         assert process is not None
-        await self._heeding(process, signal.SIGTERM)
+        await asyncio.to_thread(
+            wait_for,
+            lambda: process.poll() is not None or heeds(process.pid, signal.SIGTERM),
+            READY_TIMEOUT_S,
+            f"{self.name} to be started",
+        )
         process.send_signal(signal.SIGTERM)
         code = await asyncio.to_thread(process.wait, STOP_TIMEOUT_S)
         assert code == 0, f"{self.name} ended with {code}:\n{self._end()}"
-
-    async def _heeding(self, process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-        deadline = time.monotonic() + READY_TIMEOUT_S
-        while not heeds(process.pid, number):
-            assert process.poll() is None, f"{self.name} ended:\n{self._end()}"
-            assert time.monotonic() < deadline, f"{self.name} is not started:\n{self._end()}"
-            await asyncio.sleep(0.02)
 
     def kill(self) -> None:
         if self.process is not None:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from bench.results import ROOT
+from bench import generator
 from reno.config.transport import GRPCIO, H2
 from tests.faults.crowd import LOW_LOG_BYTES
 from tests.faults.run import Plan, Result, run, weights
@@ -34,7 +34,7 @@ def main() -> None:
         shape = replace(shape, transport=options.transport)
     if options.crowd:
         shape = replace(shape, max_bytes_low=LOW_LOG_BYTES)
-        subprocess.run([ROOT / "scripts" / "build-load"], check=True)
+        generator.build()
     made_of = shape.name if shape.transport == GRPCIO else f"{shape.name}-{shape.transport}"
     has_failed = False
     with _cassandra(shape.has_cassandra) as node:
@@ -132,7 +132,10 @@ def _options() -> argparse.Namespace:
         help="of both doors; h2 behind Envoy, else grpcio",
     )
     parser.add_argument(
-        "--crowd", type=int, default=0, help="events a second beside, for members without devices"
+        "--crowd",
+        type=int,
+        default=0,
+        help="events a second beside, for members without devices; their generator is built with Go",
     )
     parser.add_argument("--mutant", default="", help="a wrong product of tests/faults/mutants.py")
     parser.add_argument("--results", type=Path, default=Path("build/faults"))
